@@ -1,0 +1,163 @@
+// What the controller offers to whoever shows it: the CLI today, the HTTP API next. app.ts makes the one implementation.
+import type { CounterSeries } from '../profile/counter-series.js';
+import type { Loss } from '../profile/loss.js';
+import type { Profile } from '../profile/profile.js';
+import type {
+  Artifact,
+  ArtifactPart,
+  CaptureEventBody,
+  CaptureSpec,
+  CaptureState,
+  Cost,
+  HostDescription,
+  Milliseconds,
+  PreflightResult,
+  ProcessInfo,
+  ProcessSelector,
+} from '../proto/capture.js';
+import type { Failure } from '../proto/failure.js';
+
+/** How a host is reached. */
+export type Address =
+  /** A child process of the controller, on stdio. */
+  | { readonly transport: 'local' }
+  /** mTLS to the agent's port. The agent's certificate must name `serverName` (default: the host's name). */
+  | { readonly transport: 'tls'; readonly host: string; readonly port: number; readonly serverName?: string };
+
+export interface Host {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly address: Address;
+}
+
+export interface JobRequest {
+  readonly spec: CaptureSpec;
+  /** Hosts as chosen when the job was made; the job keeps this list. At least one. */
+  readonly hosts: readonly Host[];
+  /** As the person wrote it, for the record: `role=db,region!=eu`. */
+  readonly selectorText: string;
+  /** Who asked. */
+  readonly requester: string;
+  /** Most hosts at a time. */
+  readonly maxParallel: number;
+  /** Per host, on top of the capture's own duration, for connecting, symbolizing and fetching. */
+  readonly grace: Milliseconds;
+  /** Free text to find the job again. */
+  readonly note: string;
+}
+
+/** `interrupted`: the controller went away; `jobs resume` takes it up. `partial`: some hosts failed. */
+export type JobState = 'running' | 'interrupted' | 'succeeded' | 'partial' | 'failed' | 'cancelled';
+
+export interface Job {
+  /** Short, sortable, safe in file names. */
+  readonly id: string;
+  readonly request: JobRequest;
+  readonly state: JobState;
+  /** Milliseconds since 1970 UTC. */
+  readonly created: number;
+  /** 0 while it runs. */
+  readonly ended: number;
+}
+
+/** One host's part of a job. `lost`: the agent or its capture went away before the end. */
+export type HostRunState =
+  | 'waiting'
+  | 'connecting'
+  | 'running'
+  | 'fetching'
+  | 'succeeded'
+  | 'failed'
+  | 'lost'
+  | 'cancelled';
+
+export interface HostRun {
+  readonly jobId: string;
+  readonly host: string;
+  readonly captureId: string;
+  readonly state: HostRunState;
+  readonly captureState: CaptureState | undefined;
+  /** Last event taken from the agent's log. */
+  readonly sequence: number;
+  readonly started: number;
+  readonly ended: number;
+  /** Set if and only if the state is `failed`, `lost` or `cancelled`. */
+  readonly failure: Failure | undefined;
+  readonly progress: {
+    readonly elapsed: Milliseconds;
+    readonly samples: number;
+    readonly bytes: number;
+    readonly lost: number;
+  };
+  readonly losses: readonly Loss[];
+  readonly cost: Cost | undefined;
+  readonly artifacts: readonly Artifact[];
+  readonly commandLines: readonly string[];
+}
+
+/** Told while a job runs, in order per host. */
+export type JobEvent =
+  | { readonly kind: 'host-run'; readonly run: HostRun }
+  | {
+      readonly kind: 'capture';
+      readonly host: string;
+      readonly body: Exclude<CaptureEventBody, { kind: 'profile-chunk' }>;
+    }
+  | { readonly kind: 'job'; readonly job: Job };
+
+export interface RunOptions {
+  /** Aborting asks the agents to stop and keep what there is, then finishes the job with that; see `cancel` to discard. */
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: JobEvent) => void;
+}
+
+export interface JobFilter {
+  readonly limit: number;
+  readonly state?: JobState;
+}
+
+/** What a host answered, or why it did not. */
+export type Answer<T> =
+  | { readonly host: Host; readonly ok: true; readonly value: T }
+  | { readonly host: Host; readonly ok: false; readonly failure: Failure };
+
+/** Methods reject with a FailureError. Host failures inside a job are values of its host runs, never rejections. */
+export interface App {
+  /** Hosts of the inventory that match a selector (`role=db,region!=eu`, `name=web-*`, '' for all). `localhost` is always one when there is no inventory. */
+  hosts(selectorText: string): readonly Host[];
+  describe(hosts: readonly Host[], signal: AbortSignal): Promise<readonly Answer<HostDescription>[]>;
+  listProcesses(
+    hosts: readonly Host[],
+    selector: ProcessSelector,
+    signal: AbortSignal,
+  ): Promise<readonly Answer<readonly ProcessInfo[]>[]>;
+  preflight(
+    hosts: readonly Host[],
+    spec: CaptureSpec,
+    signal: AbortSignal,
+  ): Promise<readonly Answer<PreflightResult>[]>;
+  /** Write the job down; `run` starts it. */
+  submit(request: JobRequest): Promise<Job>;
+  run(jobId: string, options: RunOptions): Promise<Job>;
+  /** Take up a job whose controller went away; the same result as if it had not. */
+  resume(jobId: string, options: RunOptions): Promise<Job>;
+  /** Discard what runs of it, on all its hosts, also from another process than the one that runs it. */
+  cancel(jobId: string, signal: AbortSignal): Promise<Job>;
+  /** `id` may be a unique prefix, or `last`. */
+  job(id: string): Promise<Job>;
+  jobs(filter: JobFilter): Promise<readonly Job[]>;
+  hostRuns(jobId: string): Promise<readonly HostRun[]>;
+  deleteJob(jobId: string): Promise<void>;
+  /** The merged profile (`host` undefined) or one host's; `undefined` when there is none. */
+  profile(jobId: string, host?: string): Promise<Profile | undefined>;
+  series(jobId: string, host?: string): Promise<CounterSeries | undefined>;
+  /** A raw file from the agent that made it, as long as it holds it. Verified against its SHA-256. */
+  fetchArtifact(
+    jobId: string,
+    host: string,
+    name: string,
+    offset: number,
+    signal: AbortSignal,
+  ): AsyncIterable<ArtifactPart>;
+  close(): Promise<void>;
+}

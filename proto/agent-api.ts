@@ -1,0 +1,34 @@
+// The agent's service as TypeScript sees it, on both sides of the wire. Servers implement it; clients offer it.
+import type {
+  ArtifactPart,
+  CaptureEvent,
+  CaptureInfo,
+  CaptureSpec,
+  CaptureState,
+  HostDescription,
+  PreflightResult,
+  ProcessInfo,
+  ProcessSelector,
+} from './capture.js';
+
+/** Each call may throw a FailureError; streams may throw one while being read. Aborting `signal` ends the call. */
+export interface AgentApi {
+  describe(signal: AbortSignal): Promise<HostDescription>;
+  listProcesses(selector: ProcessSelector, signal: AbortSignal): Promise<readonly ProcessInfo[]>;
+  preflight(spec: CaptureSpec, signal: AbortSignal): Promise<PreflightResult>;
+  /** Idempotent by `captureId`; resolves once the capture is registered (its spool exists), before perf runs. */
+  startCapture(request: StartCapture, signal: AbortSignal): Promise<{ readonly isNew: boolean }>;
+  /** Events from number `fromSequence` (1-based) on, those spooled and those to come; ends after the `done` event. */
+  followCapture(captureId: string, fromSequence: number, signal: AbortSignal): AsyncIterable<CaptureEvent>;
+  fetchArtifact(captureId: string, name: string, offset: number, signal: AbortSignal): AsyncIterable<ArtifactPart>;
+  stopCapture(captureId: string, discard: boolean, signal: AbortSignal): Promise<CaptureState>;
+  listCaptures(signal: AbortSignal): Promise<readonly CaptureInfo[]>;
+  /** Whether there was something to release. */
+  releaseCapture(captureId: string, signal: AbortSignal): Promise<boolean>;
+}
+
+export interface StartCapture {
+  readonly captureId: string;
+  readonly spec: CaptureSpec;
+  readonly requester: string;
+}

@@ -1,0 +1,212 @@
+// What a capture is asked to do and what it tells, as plain values. capture.proto is how these travel.
+import type { CounterPoint } from '../profile/counter-series.js';
+import type { Loss } from '../profile/loss.js';
+import type { Failure } from './failure.js';
+import type { ProfileChunk } from './profile-codec.js';
+
+export type Milliseconds = number;
+
+/** Which processes of a host, resolved on the host when the capture starts. All given parts must match; comms are alternatives. */
+export interface ProcessSelector {
+  /** Exact names as in /proc/PID/comm. */
+  readonly comms?: readonly string[];
+  /** Regular expression on the command line (arguments joined by spaces). */
+  readonly cmdline?: string;
+  /** systemd unit; `.service` may be left out. */
+  readonly unit?: string;
+  /** Container id (a prefix will do) or name. */
+  readonly container?: string;
+}
+
+export type Target =
+  /** `cpus`: a CPU list as perf takes it, such as `0-3,8`. */
+  | { readonly kind: 'system'; readonly cpus?: string }
+  | { readonly kind: 'pids'; readonly pids: readonly number[] }
+  | { readonly kind: 'tids'; readonly tids: readonly number[] }
+  | { readonly kind: 'cgroup'; readonly path: string }
+  | { readonly kind: 'processes'; readonly selector: ProcessSelector };
+
+export interface EventSpec {
+  /** As perf takes it: `page-faults`, `cpu-clock:u`, `sched:sched_switch`, `r01c4`, … */
+  readonly name: string;
+  /** Tracepoint filter, such as `prev_prio > 100`. */
+  readonly filter?: string;
+}
+
+/** How finely samples are told apart and symbolized. */
+export interface Detail {
+  /** Labels of a sample: `comm`; `comm`, `pid`; or `comm`, `pid`, `tid`. */
+  readonly split: 'comm' | 'pid' | 'tid';
+  /** Keep every sample's time, CPU and weight (implies split `tid`). */
+  readonly keepTimestamps: boolean;
+  /** Source lines and inlined functions (needs addr2line on the host). */
+  readonly lines: boolean;
+}
+
+export type CallGraph =
+  | { readonly mode: 'fp' }
+  /** `stackBytes`: user stack copied per sample, 8 to 65528. */
+  | { readonly mode: 'dwarf'; readonly stackBytes: number }
+  | { readonly mode: 'lbr' }
+  | { readonly mode: 'none' };
+
+export interface RecordSpec {
+  readonly kind: 'record';
+  readonly target: Target;
+  readonly duration: Milliseconds;
+  readonly events: readonly EventSpec[];
+  /** `undefined`: perf's own default for the event. */
+  readonly rate?: { readonly frequency: number } | { readonly period: number };
+  readonly callGraph: CallGraph;
+  /** Ring buffer pages per CPU, a power of two. */
+  readonly mmapPages?: number;
+  readonly detail: Detail;
+  /** Keep perf.data as an artifact. */
+  readonly keepRaw: boolean;
+}
+
+export interface StatSpec {
+  readonly kind: 'stat';
+  readonly target: Target;
+  readonly duration: Milliseconds;
+  readonly events: readonly EventSpec[];
+  readonly interval: Milliseconds;
+  readonly perCpu: boolean;
+}
+
+/** An existing file on that host: perf.data (file or pipe form) or `perf script` text. */
+export interface FileSpec {
+  readonly kind: 'file';
+  readonly path: string;
+  readonly format: 'detect' | 'perf-data' | 'perf-script';
+  readonly detail: Detail;
+}
+
+export type CaptureSpec = RecordSpec | StatSpec | FileSpec;
+export type CaptureKind = CaptureSpec['kind'];
+
+/** `resolving`: finding the processes. `running`: perf records. `symbolizing`: names are looked up. `done`: see the done event. */
+export type CaptureState = 'resolving' | 'running' | 'symbolizing' | 'done';
+
+/** What a capture cost the host it ran on. */
+export interface Cost {
+  /** CPU time of perf and every other tool that the capture ran. */
+  readonly toolCpu: Milliseconds;
+  /** CPU time of the agent while the capture ran. */
+  readonly agentCpu: Milliseconds;
+  /** Peak resident memory of the agent and of the largest tool, added up. */
+  readonly peakMemoryBytes: number;
+  /** Bytes that perf wrote. */
+  readonly recordedBytes: number;
+  /** Bytes of the result as spooled and sent. */
+  readonly spooledBytes: number;
+  readonly wall: Milliseconds;
+}
+
+export interface Artifact {
+  /** File name without directories, such as `perf.data`. */
+  readonly name: string;
+  readonly size: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  readonly mediaType: string;
+}
+
+/** `stopped`: ended early on request, with what there was. `discarded`: cancelled, nothing kept. */
+export type Outcome = 'finished' | 'stopped' | 'discarded' | 'failed';
+
+export type CaptureEventBody =
+  | { readonly kind: 'state'; readonly state: CaptureState; readonly detail: string }
+  | {
+      readonly kind: 'progress';
+      readonly elapsed: Milliseconds;
+      readonly samples: number;
+      readonly bytes: number;
+      readonly lost: number;
+    }
+  | { readonly kind: 'counters'; readonly interval: Milliseconds; readonly points: readonly CounterPoint[] }
+  | { readonly kind: 'profile-chunk'; readonly chunk: ProfileChunk }
+  | { readonly kind: 'losses'; readonly losses: readonly Loss[] }
+  | { readonly kind: 'cost'; readonly cost: Cost }
+  | { readonly kind: 'artifact'; readonly artifact: Artifact }
+  | {
+      readonly kind: 'done';
+      readonly outcome: Outcome;
+      /** Set if and only if the outcome is `failed`. */
+      readonly failure?: Failure;
+      /** What really ran, for a person to read. */
+      readonly commandLines: readonly string[];
+    };
+
+/** One entry of a capture's log; entries are numbered from 1 without gaps. */
+export interface CaptureEvent {
+  readonly sequence: number;
+  /** The agent's clock, milliseconds since 1970 UTC. */
+  readonly time: number;
+  readonly body: CaptureEventBody;
+}
+
+export interface Tool {
+  readonly name: string;
+  /** '' when absent. */
+  readonly version: string;
+  readonly path: string;
+}
+
+/** Something missing or wrong on a host, and the command that mends it. */
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+  /** Whether captures fail, or only give less. */
+  readonly isFatal: boolean;
+}
+
+export interface HostDescription {
+  readonly hostname: string;
+  readonly kernelRelease: string;
+  readonly architecture: string;
+  readonly cpuCount: number;
+  readonly memoryBytes: number;
+  readonly osName: string;
+  readonly agentVersion: string;
+  readonly tools: readonly Tool[];
+  readonly perfEventParanoid: number;
+  readonly kptrRestrict: number;
+  readonly isRoot: boolean;
+  /** The agent's clock while it answered, milliseconds since 1970 UTC. */
+  readonly clock: number;
+  readonly runningCaptures: readonly string[];
+  readonly usableEvents: readonly string[];
+  readonly unusableEvents: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+export interface ProcessInfo {
+  readonly pid: number;
+  readonly comm: string;
+  readonly cmdline: string;
+  readonly cgroup: string;
+  readonly uid: number;
+}
+
+export interface PreflightResult {
+  readonly problems: readonly Problem[];
+  readonly commandLines: readonly string[];
+  readonly processes: readonly ProcessInfo[];
+}
+
+export interface CaptureInfo {
+  readonly captureId: string;
+  readonly kind: CaptureKind;
+  readonly state: CaptureState;
+  readonly started: number;
+  readonly lastSequence: number;
+  readonly spooledBytes: number;
+}
+
+export interface ArtifactPart {
+  readonly data: Uint8Array;
+  /** Of the whole file; only in the last part. */
+  readonly end?: { readonly sha256: string; readonly size: number };
+}

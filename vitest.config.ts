@@ -1,0 +1,12 @@
+// Three kinds of tests, all under test/: units and properties, contract suites, and end-to-end (names ending in .e2e.test.ts).
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    pool: 'forks',
+    maxWorkers: 2,
+  },
+});
