@@ -1,0 +1,172 @@
+// An agent at the other end of a stream, as an AgentApi.
+import { Client, type ClientReadableStream } from '@grpc/grpc-js';
+import type { AgentApi, StartCapture } from './agent-api.js';
+import type { ArtifactPart, CaptureEvent, CaptureSpec, ProcessSelector } from './capture.js';
+import { type OpenStream, placeholderTarget, StreamCredentials } from './duplex.js';
+import { eventFromMessage, toState } from './event-codec.js';
+import { type Failure, FailureError, fail } from './failure.js';
+import { fromServiceError } from './failure-codec.js';
+import { captureInfoFromMessage, hostFromMessage, preflightFromMessage, processFromMessage } from './host-codec.js';
+import { MAX_MESSAGE_BYTES, captureAgentService as service } from './service.js';
+import { selectorToMessage, specToMessage } from './spec-codec.js';
+
+export interface AgentConnection {
+  readonly api: AgentApi;
+  /** Ends the connection; calls under way fail as cancelled. */
+  close(): void;
+}
+
+interface Method<Q, R> {
+  readonly path: string;
+  readonly requestSerialize: (message: Q) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => R;
+}
+
+/**
+ * Connects lazily: `open` runs at the first call, and again at the first call after the stream broke. When `open` rejects with a
+ * FailureError, the calls that wait for it fail with that one.
+ */
+export async function connectAgent(open: OpenStream): Promise<AgentConnection> {
+  let openFailure: Failure | undefined;
+  const openAndRemember: OpenStream = async () => {
+    try {
+      const stream = await open();
+      openFailure = undefined;
+      return stream;
+    } catch (error) {
+      openFailure =
+        error instanceof FailureError ? error.failure : fail('unreachable', String(error), '', error).failure;
+      throw error;
+    }
+  };
+  const client = new Client(await placeholderTarget(), new StreamCredentials(openAndRemember), {
+    'grpc.default_authority': 'localhost',
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+    'grpc.initial_reconnect_backoff_ms': 50,
+    'grpc.max_reconnect_backoff_ms': 500,
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.enable_retries': 0,
+    'grpc.keepalive_time_ms': 20_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+    'grpc-node.flow_control_window': 8 * 1024 * 1024,
+  });
+  const explain = (error: unknown, doing: string): FailureError => {
+    const failed = fromServiceError(error, doing);
+    return failed.failure.code === 'unreachable' && openFailure !== undefined
+      ? new FailureError(openFailure, { cause: error })
+      : failed;
+  };
+
+  function call<Q, R>(method: Method<Q, R>, request: Q, doing: string, signal: AbortSignal): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      if (signal.aborted) return reject(cancelled(doing));
+      const abort = () => running.cancel();
+      const running = client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        (error, value) => {
+          signal.removeEventListener('abort', abort);
+          if (error !== null) reject(explain(error, doing));
+          else if (value === undefined) reject(fail('internal', `${doing}: no answer and no error`));
+          else resolve(value);
+        },
+      );
+      signal.addEventListener('abort', abort, { once: true });
+    });
+  }
+
+  async function* stream<Q, R>(
+    method: Method<Q, R>,
+    request: Q,
+    doing: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<R> {
+    if (signal.aborted) throw cancelled(doing);
+    const running: ClientReadableStream<R> = client.makeServerStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
+    );
+    const abort = () => running.cancel();
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      for await (const message of running) yield message as R;
+    } catch (error) {
+      throw explain(error, doing);
+    } finally {
+      signal.removeEventListener('abort', abort);
+      running.cancel();
+    }
+  }
+
+  return { api: agentApi({ call, stream }), close: () => client.close() };
+}
+
+interface Calls {
+  call<Q, R>(method: Method<Q, R>, request: Q, doing: string, signal: AbortSignal): Promise<R>;
+  stream<Q, R>(method: Method<Q, R>, request: Q, doing: string, signal: AbortSignal): AsyncIterable<R>;
+}
+
+function agentApi({ call, stream }: Calls): AgentApi {
+  return {
+    async describe(signal: AbortSignal) {
+      return hostFromMessage(await call(service.describe, {}, 'asking what the host can do', signal));
+    },
+    async listProcesses(selector: ProcessSelector, signal: AbortSignal) {
+      const request = { selector: selectorToMessage(selector) };
+      const answer = await call(service.listProcesses, request, 'listing processes', signal);
+      return (answer.processes ?? []).map(processFromMessage);
+    },
+    async preflight(spec: CaptureSpec, signal: AbortSignal) {
+      return preflightFromMessage(
+        await call(service.preflight, { spec: specToMessage(spec) }, 'checking the capture', signal),
+      );
+    },
+    async startCapture({ captureId, spec, requester }: StartCapture, signal: AbortSignal) {
+      const request = { captureId, spec: specToMessage(spec), requester };
+      const answer = await call(service.startCapture, request, `starting capture ${captureId}`, signal);
+      return { isNew: answer.isNew ?? false };
+    },
+    async *followCapture(captureId: string, fromSequence: number, signal: AbortSignal): AsyncGenerator<CaptureEvent> {
+      const messages = stream(
+        service.followCapture,
+        { captureId, fromSequence },
+        `following capture ${captureId}`,
+        signal,
+      );
+      for await (const message of messages) yield eventFromMessage(message);
+    },
+    async *fetchArtifact(
+      captureId: string,
+      name: string,
+      offset: number,
+      signal: AbortSignal,
+    ): AsyncGenerator<ArtifactPart> {
+      const messages = stream(service.fetchArtifact, { captureId, name, offset }, `fetching ${name}`, signal);
+      for await (const { data, sha256, size } of messages) {
+        const end = sha256 ? { end: { sha256, size: size ?? 0 } } : {};
+        yield { data: data ?? new Uint8Array(), ...end };
+      }
+    },
+    async stopCapture(captureId: string, discard: boolean, signal: AbortSignal) {
+      const answer = await call(service.stopCapture, { captureId, discard }, `stopping capture ${captureId}`, signal);
+      return toState(answer.state ?? '');
+    },
+    async listCaptures(signal: AbortSignal) {
+      const answer = await call(service.listCaptures, {}, 'listing captures', signal);
+      return (answer.captures ?? []).map(captureInfoFromMessage);
+    },
+    async releaseCapture(captureId: string, signal: AbortSignal) {
+      const answer = await call(service.releaseCapture, { captureId }, `releasing capture ${captureId}`, signal);
+      return answer.wasThere ?? false;
+    },
+  };
+}
+
+function cancelled(doing: string): FailureError {
+  return fail('cancelled', `${doing}: cancelled`);
+}

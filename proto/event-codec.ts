@@ -1,0 +1,165 @@
+// Entries of a capture's log: plain values to messages and back, and to the bytes that a spool keeps.
+import type { CounterPoint, CounterStatus } from '../profile/counter-series.js';
+import type { CaptureEvent, CaptureEventBody, CaptureState, Cost, Outcome } from './capture.js';
+import { fail } from './failure.js';
+import { failureFromMessage } from './failure-codec.js';
+import { perftrawl } from './generated/perftrawl.js';
+import { decodeLoss } from './loss-codec.js';
+import { chunkFromMessage, chunkToMessage } from './profile-codec.js';
+
+type Props = perftrawl.v1.CaptureEvent.$Properties;
+
+/** The bytes of one log entry (a CaptureEvent message). */
+export function encodeEvent(event: CaptureEvent): Uint8Array {
+  return perftrawl.v1.CaptureEvent.encode(eventToMessage(event)).finish();
+}
+
+/** @throws FailureError `bad-data` when the bytes are no event that this version knows */
+export function decodeEvent(bytes: Uint8Array): CaptureEvent {
+  let message: Props;
+  try {
+    message = perftrawl.v1.CaptureEvent.decode(bytes);
+  } catch (cause) {
+    throw fail('bad-data', 'cannot read a capture event: the bytes are no CaptureEvent message', '', cause);
+  }
+  return eventFromMessage(message);
+}
+
+export function eventToMessage(event: CaptureEvent): Props {
+  return { sequence: event.sequence, timeMs: event.time, ...bodyToMessage(event.body) };
+}
+
+export function eventFromMessage(message: Props): CaptureEvent {
+  const body = bodyFromMessage(message);
+  return { sequence: message.sequence ?? 0, time: message.timeMs ?? 0, body };
+}
+
+function bodyToMessage(body: CaptureEventBody): Props {
+  switch (body.kind) {
+    case 'state':
+      return { state: { state: body.state, detail: body.detail } };
+    case 'progress':
+      return { progress: { elapsedMs: body.elapsed, samples: body.samples, bytes: body.bytes, lost: body.lost } };
+    case 'counters':
+      return { counters: { intervalMs: body.interval, points: body.points.map(pointToMessage) } };
+    case 'profile-chunk':
+      return { profileChunk: chunkToMessage(body.chunk) };
+    case 'losses':
+      return { losses: { losses: [...body.losses] } };
+    case 'cost':
+      return { cost: costToMessage(body.cost) };
+    case 'artifact':
+      return { artifact: { ...body.artifact } };
+    case 'done':
+      return {
+        done: {
+          outcome: body.outcome,
+          commandLines: [...body.commandLines],
+          ...(body.failure === undefined ? {} : { failure: body.failure }),
+        },
+      };
+  }
+}
+
+function bodyFromMessage(message: Props): CaptureEventBody {
+  const { state, progress, counters, profileChunk, losses, cost, artifact, done } = message;
+  if (state) return { kind: 'state', state: toState(state.state ?? ''), detail: state.detail ?? '' };
+  if (progress) {
+    return {
+      kind: 'progress',
+      elapsed: progress.elapsedMs ?? 0,
+      samples: progress.samples ?? 0,
+      bytes: progress.bytes ?? 0,
+      lost: progress.lost ?? 0,
+    };
+  }
+  if (counters) {
+    return {
+      kind: 'counters',
+      interval: counters.intervalMs ?? 0,
+      points: (counters.points ?? []).map(pointFromMessage),
+    };
+  }
+  if (profileChunk) return { kind: 'profile-chunk', chunk: chunkFromMessage(profileChunk) };
+  if (losses) return { kind: 'losses', losses: (losses.losses ?? []).map(decodeLoss) };
+  if (cost) return { kind: 'cost', cost: costFromMessage(cost) };
+  if (artifact) {
+    const { name = '', size = 0, sha256 = '', mediaType = '' } = defined(artifact);
+    return { kind: 'artifact', artifact: { name, size, sha256, mediaType } };
+  }
+  if (done) {
+    return {
+      kind: 'done',
+      outcome: toOutcome(done.outcome ?? ''),
+      commandLines: done.commandLines ?? [],
+      ...(done.failure ? { failure: failureFromMessage(done.failure) } : {}),
+    };
+  }
+  throw fail(
+    'bad-data',
+    `capture event ${message.sequence ?? 0} is of no kind that this version knows`,
+    'update perftrawl on this machine',
+  );
+}
+
+const STATES: readonly CaptureState[] = ['resolving', 'running', 'symbolizing', 'done'];
+const OUTCOMES: readonly Outcome[] = ['finished', 'stopped', 'discarded', 'failed'];
+const STATUSES: readonly CounterStatus[] = ['counted', 'not-counted', 'not-supported'];
+
+export function toState(text: string): CaptureState {
+  return oneOf(STATES, text, 'capture state');
+}
+
+function toOutcome(text: string): Outcome {
+  return oneOf(OUTCOMES, text, 'outcome');
+}
+
+/** The member of `known` that equals `text`. */
+export function oneOf<T extends string>(known: readonly T[], text: string, what: string): T {
+  const found = known.find((candidate) => candidate === text);
+  if (found === undefined)
+    throw fail('bad-data', `unknown ${what} ${JSON.stringify(text)}`, 'update perftrawl on this machine');
+  return found;
+}
+
+function pointToMessage(point: CounterPoint): perftrawl.v1.CounterPoint.$Properties {
+  const { time, event, scope, status, value, unit, runningPercent } = point;
+  return { timeMs: time, event, scope, status, value, unit, runningPercent };
+}
+
+function pointFromMessage(message: perftrawl.v1.CounterPoint.$Properties): CounterPoint {
+  const { timeMs = 0, event = '', scope = '', value = 0, unit = '', runningPercent = 0 } = defined(message);
+  if (!Number.isFinite(value) || !Number.isFinite(timeMs)) throw fail('bad-data', `counter ${event} is not a number`);
+  return {
+    time: timeMs,
+    event,
+    scope,
+    status: oneOf(STATUSES, message.status ?? '', 'counter status'),
+    value,
+    unit,
+    runningPercent,
+  };
+}
+
+function costToMessage(cost: Cost): perftrawl.v1.Cost.$Properties {
+  const { toolCpu, agentCpu, peakMemoryBytes, recordedBytes, spooledBytes, wall } = cost;
+  return { toolCpuMs: toolCpu, agentCpuMs: agentCpu, peakMemoryBytes, recordedBytes, spooledBytes, wallMs: wall };
+}
+
+function costFromMessage(message: perftrawl.v1.Cost.$Properties): Cost {
+  return {
+    toolCpu: message.toolCpuMs ?? 0,
+    agentCpu: message.agentCpuMs ?? 0,
+    peakMemoryBytes: message.peakMemoryBytes ?? 0,
+    recordedBytes: message.recordedBytes ?? 0,
+    spooledBytes: message.spooledBytes ?? 0,
+    wall: message.wallMs ?? 0,
+  };
+}
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], null> };
+
+/** protobufjs types fields as nullable; decoded messages never hold null. */
+export function defined<T extends object>(message: T): Defined<T> {
+  return message as Defined<T>;
+}

@@ -1,0 +1,164 @@
+// The service over a real stream: every call arrives as it was made, failures keep their code and remedy, slow readers hold the sender back.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Server } from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AgentApi } from '../../proto/agent-api.js';
+import { type AgentConnection, connectAgent } from '../../proto/agent-client.js';
+import { addAgentService, SERVER_OPTIONS } from '../../proto/agent-server.js';
+import type { CaptureEvent, CaptureSpec, HostDescription } from '../../proto/capture.js';
+import { serveStream } from '../../proto/duplex.js';
+import { fail } from '../../proto/failure.js';
+
+const spec: CaptureSpec = {
+  kind: 'record',
+  target: { kind: 'processes', selector: { comms: ['postgres', 'a b'], cmdline: '^pg.*' } },
+  duration: 1500,
+  events: [{ name: 'page-faults' }, { name: 'sched:sched_switch', filter: 'prev_prio > 100' }],
+  rate: { frequency: 99 },
+  callGraph: { mode: 'dwarf', stackBytes: 8192 },
+  mmapPages: 2048,
+  detail: { split: 'tid', keepTimestamps: true, lines: true },
+  keepRaw: true,
+};
+
+const host: HostDescription = {
+  hostname: 'db1',
+  kernelRelease: '6.1.0',
+  architecture: 'x86_64',
+  cpuCount: 2,
+  memoryBytes: 2 ** 34,
+  osName: 'Debian GNU/Linux 12',
+  agentVersion: '0.1.0',
+  tools: [{ name: 'perf', version: '6.1.187', path: '/usr/bin/perf' }],
+  perfEventParanoid: -1,
+  kptrRestrict: 0,
+  isRoot: true,
+  clock: 1_700_000_000_123.5,
+  runningCaptures: ['a', 'b'],
+  usableEvents: ['page-faults'],
+  unusableEvents: ['cycles'],
+  problems: [{ code: 'no-pmu', message: 'no cycles', remedy: '', isFatal: false }],
+};
+
+/** An agent that answers with what it was asked. */
+function echoAgent(seen: unknown[]): AgentApi {
+  return {
+    describe: async () => host,
+    listProcesses: async (selector) => [{ pid: 7, comm: selector.comms?.[0] ?? '', cmdline: 'x', cgroup: '/', uid: 0 }],
+    preflight: async (asked) => {
+      seen.push(asked);
+      throw fail('tool-missing', 'perf is not installed', 'apt-get install linux-perf');
+    },
+    startCapture: async (request) => {
+      seen.push(request);
+      return { isNew: true };
+    },
+    async *followCapture(captureId, fromSequence) {
+      for (let sequence = fromSequence; sequence < fromSequence + 300; sequence++) {
+        yield { sequence, time: 5, body: { kind: 'state', state: 'running', detail: captureId.repeat(2000) } };
+        seen.push(sequence);
+      }
+    },
+    async *fetchArtifact(_id, name, offset) {
+      yield { data: Buffer.from(`${name}@${offset}`) };
+      throw fail('not-found', 'gone half-way');
+    },
+    stopCapture: async () => 'done',
+    listCaptures: async () => [
+      { captureId: 'c', kind: 'stat', state: 'running', started: 1, lastSequence: 2, spooledBytes: 3 },
+    ],
+    releaseCapture: async () => false,
+  };
+}
+
+let directory: string;
+let connection: AgentConnection;
+let seen: unknown[];
+let listener: net.Server;
+let opened: number;
+const signal = new AbortController().signal;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'perftrawl-test-'));
+  seen = [];
+  opened = 0;
+  const server = new Server(SERVER_OPTIONS);
+  addAgentService(server, echoAgent(seen));
+  listener = net.createServer((socket) => serveStream(server, socket));
+  await new Promise<void>((resolve) => listener.listen(join(directory, 's'), resolve));
+  connection = await connectAgent(async () => {
+    opened++;
+    return net.connect(join(directory, 's'));
+  });
+});
+
+afterEach(async () => {
+  connection.close();
+  listener.close();
+  await rm(directory, { recursive: true });
+});
+
+describe('the agent service', () => {
+  it('carries a description and a selector there and back', async () => {
+    expect(await connection.api.describe(signal)).toEqual(host);
+    const [process] = await connection.api.listProcesses({ comms: ['postgres'] }, signal);
+    expect(process.comm).toBe('postgres');
+    expect(await connection.api.listCaptures(signal)).toHaveLength(1);
+    expect(opened).toBe(1);
+  });
+
+  it('carries a spec as it was made', async () => {
+    await connection.api.startCapture({ captureId: 'c1', spec, requester: 'me' }, signal);
+    expect(seen).toEqual([{ captureId: 'c1', spec, requester: 'me' }]);
+  });
+
+  it('keeps code, message and remedy of a failure', async () => {
+    const rejected = connection.api.preflight(spec, signal);
+    await expect(rejected).rejects.toMatchObject({
+      failure: { code: 'tool-missing', message: 'perf is not installed', remedy: 'apt-get install linux-perf' },
+    });
+  });
+
+  it('streams events from a sequence number on', async () => {
+    const events: CaptureEvent[] = [];
+    for await (const event of connection.api.followCapture('abc', 5, signal)) events.push(event);
+    expect(events).toHaveLength(300);
+    expect(events[0].sequence).toBe(5);
+  });
+
+  it('stops the producer when the reader leaves', async () => {
+    for await (const event of connection.api.followCapture('abc', 1, signal)) if (event.sequence === 3) break;
+    await connection.api.describe(signal);
+    expect(seen.length).toBeLessThan(300);
+  });
+
+  it('delivers what a stream had before it failed', async () => {
+    const parts: string[] = [];
+    const read = async () => {
+      for await (const part of connection.api.fetchArtifact('c', 'perf.data', 7, signal))
+        parts.push(Buffer.from(part.data).toString());
+    };
+    await expect(read()).rejects.toMatchObject({ failure: { code: 'not-found', message: 'gone half-way' } });
+    expect(parts).toEqual(['perf.data@7']);
+  });
+
+  it('fails with the reason that the stream could not be opened', async () => {
+    const broken = await connectAgent(async () => {
+      throw fail('untrusted', 'the certificate is for db2', 'issue one for db1');
+    });
+    await expect(broken.api.describe(signal)).rejects.toMatchObject({
+      failure: { code: 'untrusted', remedy: 'issue one for db1' },
+    });
+    broken.close();
+  });
+
+  it('ends a call that is aborted', async () => {
+    const abort = new AbortController();
+    abort.abort();
+    await expect(connection.api.describe(abort.signal)).rejects.toMatchObject({ failure: { code: 'cancelled' } });
+  });
+});
