@@ -1,6 +1,6 @@
 // Expected failures as values: a code to act on, a message to read, a remedy to try.
 // One table maps them to and from gRPC status codes.
-import { status } from '@grpc/grpc-js';
+import type { status } from '@grpc/grpc-js';
 
 export type FailureCode =
   /** The request itself is wrong. */
@@ -55,37 +55,54 @@ export function fail(code: FailureCode, message: string, remedy = '', cause?: un
   return new FailureError({ code, message, remedy }, cause === undefined ? undefined : { cause });
 }
 
+/** gRPC's status codes as its protocol fixes them: spelled out so that commands without gRPC need not load it. */
+const STATUS = {
+  CANCELLED: 1,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
+
 const STATUS_OF: Record<FailureCode, status> = {
-  'bad-request': status.INVALID_ARGUMENT,
-  'tool-missing': status.FAILED_PRECONDITION,
-  permission: status.PERMISSION_DENIED,
-  'not-found': status.NOT_FOUND,
-  refused: status.FAILED_PRECONDITION,
-  conflict: status.ALREADY_EXISTS,
-  'tool-failed': status.FAILED_PRECONDITION,
-  'bad-data': status.DATA_LOSS,
-  lost: status.ABORTED,
-  deadline: status.DEADLINE_EXCEEDED,
-  unreachable: status.UNAVAILABLE,
-  untrusted: status.UNAUTHENTICATED,
-  exhausted: status.RESOURCE_EXHAUSTED,
-  cancelled: status.CANCELLED,
-  internal: status.INTERNAL,
+  'bad-request': STATUS.INVALID_ARGUMENT,
+  'tool-missing': STATUS.FAILED_PRECONDITION,
+  permission: STATUS.PERMISSION_DENIED,
+  'not-found': STATUS.NOT_FOUND,
+  refused: STATUS.FAILED_PRECONDITION,
+  conflict: STATUS.ALREADY_EXISTS,
+  'tool-failed': STATUS.FAILED_PRECONDITION,
+  'bad-data': STATUS.DATA_LOSS,
+  lost: STATUS.ABORTED,
+  deadline: STATUS.DEADLINE_EXCEEDED,
+  unreachable: STATUS.UNAVAILABLE,
+  untrusted: STATUS.UNAUTHENTICATED,
+  exhausted: STATUS.RESOURCE_EXHAUSTED,
+  cancelled: STATUS.CANCELLED,
+  internal: STATUS.INTERNAL,
 };
 
 const CODE_OF_STATUS = new Map<status, FailureCode>([
-  [status.CANCELLED, 'cancelled'],
-  [status.INVALID_ARGUMENT, 'bad-request'],
-  [status.DEADLINE_EXCEEDED, 'deadline'],
-  [status.NOT_FOUND, 'not-found'],
-  [status.ALREADY_EXISTS, 'conflict'],
-  [status.PERMISSION_DENIED, 'permission'],
-  [status.RESOURCE_EXHAUSTED, 'exhausted'],
-  [status.FAILED_PRECONDITION, 'refused'],
-  [status.ABORTED, 'lost'],
-  [status.UNAVAILABLE, 'unreachable'],
-  [status.DATA_LOSS, 'bad-data'],
-  [status.UNAUTHENTICATED, 'untrusted'],
+  [STATUS.CANCELLED, 'cancelled'],
+  [STATUS.INVALID_ARGUMENT, 'bad-request'],
+  [STATUS.DEADLINE_EXCEEDED, 'deadline'],
+  [STATUS.NOT_FOUND, 'not-found'],
+  [STATUS.ALREADY_EXISTS, 'conflict'],
+  [STATUS.PERMISSION_DENIED, 'permission'],
+  [STATUS.RESOURCE_EXHAUSTED, 'exhausted'],
+  [STATUS.FAILED_PRECONDITION, 'refused'],
+  [STATUS.ABORTED, 'lost'],
+  [STATUS.UNAVAILABLE, 'unreachable'],
+  [STATUS.DATA_LOSS, 'bad-data'],
+  [STATUS.UNAUTHENTICATED, 'untrusted'],
 ]);
 
 export function isFailureCode(text: string): text is FailureCode {
