@@ -30,7 +30,8 @@ function checkLocations({ locations, lines, mappings, functions }: Profile): str
   if (locations.addressLo.length !== length || locations.addressHi.length !== length) {
     return 'locations.address does not have one value per location';
   }
-  if (lineStart.length !== length + 1) return 'locations.lineStart does not have one value more than there are locations';
+  if (lineStart.length !== length + 1)
+    return 'locations.lineStart does not have one value more than there are locations';
   if (lineStart[0] !== 0 || lineStart[length] !== lines.length) return 'locations.lineStart does not span the lines';
   for (let row = 0; row < length; row++) {
     if (lineStart[row] > lineStart[row + 1]) return `locations.lineStart[${row + 1}] is less than the one before`;

@@ -38,9 +38,12 @@ export function emptySeries(): CounterSeries {
 }
 
 /**
- * Sum over hosts, interval by interval: times are rounded to whole intervals, values of the same interval, event, scope and unit
- * are added. A counted value stays counted whatever the other hosts could not count; the running share of a sum is the least of
- * its parts (the most cautious figure, and a total order, so that merging is associative).
+ * Sum over hosts, interval by interval: the n-th interval of one host is added to the n-th of another (perf's own clock drifts by
+ * some milliseconds per interval, so times are aligned to whole intervals first); values of the same interval, event, scope and
+ * unit are added. A counted value stays counted whatever the other hosts could not count; the running share of a sum is the least
+ * of its parts (the most cautious figure, and associative).
+ *
+ * @throws UnlikeSeriesError when intervals or units differ
  */
 export function mergeSeries(list: readonly CounterSeries[]): CounterSeries {
   const filled = list.filter((series) => series.interval > 0);
@@ -51,22 +54,32 @@ export function mergeSeries(list: readonly CounterSeries[]): CounterSeries {
   }
   const byKey = new Map<string, CounterPoint>();
   for (const series of filled) {
-    for (const point of series.points) {
-      const time = Math.round(point.time / interval) * interval;
-      const unit = point.status === 'counted' ? point.unit : '';
-      const key = [String(time).padStart(16, '0'), point.event, point.scope].join('\0');
+    for (const point of alignToIntervals(series)) {
+      const key = [String(point.time).padStart(16, '0'), point.event, point.scope].join('\0');
       const seen = byKey.get(key);
-      byKey.set(key, seen === undefined ? { ...point, time, unit } : addPoints(seen, { ...point, unit }));
+      byKey.set(key, seen === undefined ? point : addPoints(seen, point));
     }
   }
   const points = [...byKey.entries()].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, point]) => point);
   return { points, interval, losses: mergeLosses(list.map((series) => series.losses)) };
 }
 
+/** Points with the n-th distinct time as `n * interval`; times that are whole intervals already stay as they are. */
+function alignToIntervals({ points, interval }: CounterSeries): CounterPoint[] {
+  const times = [...new Set(points.map((point) => point.time))].sort((a, b) => a - b);
+  const isAligned = times.every((time) => time > 0 && time % interval === 0);
+  const aligned = new Map(times.map((time, n) => [time, isAligned ? time : (n + 1) * interval]));
+  return points.map((point) => ({
+    ...point,
+    time: aligned.get(point.time) ?? point.time,
+    unit: point.status === 'counted' ? point.unit : '',
+  }));
+}
+
 const RANK: Record<CounterStatus, number> = { counted: 2, 'not-counted': 1, 'not-supported': 0 };
 
 function addPoints(a: CounterPoint, b: CounterPoint): CounterPoint {
-  if (RANK[a.status] !== RANK[b.status]) return RANK[a.status] > RANK[b.status] ? a : { ...b, time: a.time };
+  if (RANK[a.status] !== RANK[b.status]) return RANK[a.status] > RANK[b.status] ? a : b;
   if (a.status !== 'counted') return a;
   if (a.unit !== b.unit) {
     throw new UnlikeSeriesError(
