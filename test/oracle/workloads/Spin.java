@@ -48,6 +48,7 @@ public final class Spin {
     long end = System.currentTimeMillis() + (arguments.length > 0 ? Long.parseLong(arguments[0]) : 1000);
     double result = 0;
     while (System.currentTimeMillis() < end) result += fibonacci(22) + areas(500) + sortWords(500);
+    System.out.println("pid " + ProcessHandle.current().pid());
     System.out.println(result);
   }
 }

@@ -31,4 +31,4 @@ let result = 0;
 while (Date.now() < end) {
   result += fibonacci(20) + new Parser().total + Number(matchNames()) + fillBuffers();
 }
-process.stdout.write(`${result}\n`);
+process.stdout.write(`pid ${process.pid}\n${result}\n`);
