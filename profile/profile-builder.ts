@@ -22,7 +22,7 @@ export interface ProfileMeta {
 }
 
 export class ProfileBuilder {
-  readonly sampleTypes: readonly SampleType[];
+  readonly #sampleTypes: SampleType[];
   readonly #strings: string[] = [''];
   readonly #stringIndex = new Map<string, number>([['', 0]]);
   readonly #mappingIndex = new Map<string, number>();
@@ -61,12 +61,24 @@ export class ProfileBuilder {
   );
 
   constructor(sampleTypes: readonly SampleType[]) {
-    this.sampleTypes = sampleTypes;
+    this.#sampleTypes = [...sampleTypes];
     this.#samples = {
       stack: new Int32Column(),
       labels: new Int32Column(),
       values: sampleTypes.map(() => new Float64Column()),
     };
+  }
+
+  get sampleTypes(): readonly SampleType[] {
+    return this.#sampleTypes;
+  }
+
+  /** One more column of values, 0 in the rows that exist already: for input that names its events as it goes. */
+  addSampleType(type: SampleType): number {
+    const column = new Float64Column();
+    for (let row = 0; row < this.#samples.stack.length; row++) column.push(0);
+    this.#samples.values.push(column);
+    return this.#sampleTypes.push(type) - 1;
   }
 
   string(text: string): number {
@@ -184,7 +196,7 @@ export class ProfileBuilder {
     const timed = this.#timed;
     this.#locations.lineStart.push(this.#lines.function.length);
     return {
-      sampleTypes: this.sampleTypes,
+      sampleTypes: this.#sampleTypes,
       strings: this.#strings,
       mappings: table(this.#mappings, this.#mappings.filename.length),
       functions: table(this.#functions, this.#functions.name.length),
