@@ -1,7 +1,7 @@
 // The call tree in a terminal: shares on the left, the tree on the right, chains of single calls without steps to the right.
 import { type CallTree, childrenOf } from './call-tree.js';
 import { percentText, weightText } from './number-text.js';
-import { printable } from './text-table.js';
+import { printable } from './printable.js';
 
 export interface CallTreeTextOptions {
   /** Frames below this share of everything are summed up in one line. Default 1. */

@@ -1,8 +1,9 @@
 // Counters at a glance: one row per event and scope with least, mean, greatest, last and a sparkline. What was not counted is not 0.
 import type { CounterPoint, CounterSeries } from '../../profile/counter-series.js';
 import { valueText } from './number-text.js';
+import { printable } from './printable.js';
 import { sparkline } from './sparkline.js';
-import { printable, textTable } from './text-table.js';
+import { textTable } from './text-table.js';
 
 export interface CounterRow {
   readonly event: string;

@@ -32,9 +32,3 @@ export function textWidth(text: string): number {
   }
   return width;
 }
-
-/** The text without characters that would move a terminal's cursor or change its state, each shown as `�`. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]/g, '�');
-}

@@ -38,7 +38,7 @@ export interface FlameGraphOptions {
   readonly countName?: string;
   /** What a frame is, in the information line. Default `Function`. */
   readonly nameType?: string;
-  /** Kept in the file as a comment. Default ''. */
+  /** Kept in the file's metadata, not shown. Default ''. */
   readonly notes?: string;
   /** Image width in pixels, at least 300. Default: as wide as the window; 1200 where scripts do not run. */
   readonly width?: number;
