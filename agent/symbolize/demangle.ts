@@ -1,0 +1,85 @@
+// Demangles C++, Rust and OCaml names as perf prints them: without parameters. c++filt where the host has it, else WebAssembly.
+import type { Milliseconds } from '../../proto/capture.js';
+import type { SymbolHost } from './symbol-host.js';
+
+/** Mangled name to readable name, for those of `names` that are mangled. */
+export async function demangleNames(
+  host: SymbolHost,
+  names: Iterable<string>,
+  timeout: Milliseconds,
+): Promise<ReadonlyMap<string, string>> {
+  const readable = new Map<string, string>();
+  const mangled: string[] = [];
+  for (const name of names) {
+    if (isOcaml(name)) readable.set(name, demangleOcaml(name));
+    else if (isMangled(name)) mangled.push(name);
+  }
+  if (mangled.length === 0) return readable;
+  const left = await demangleWithFilter(host, mangled, readable, timeout);
+  if (left.length > 0) await demangleWithWasm(left, readable);
+  return readable;
+}
+
+const MAX_OUTPUT = 1 << 28;
+/** perf calls libiberty's demangler with no options, which is what these two flags make of c++filt. */
+const FILTER = ['c++filt', '-p', '-i'];
+
+/** C++ (`_Z`), Rust v0 (`_R`); legacy Rust looks like C++. */
+function isMangled(name: string): boolean {
+  return name.startsWith('_Z') || name.startsWith('_R') || name.startsWith('_GLOBAL_');
+}
+
+/** @returns the names that c++filt did not do: all when it is missing, and those it would split into several words */
+async function demangleWithFilter(
+  host: SymbolHost,
+  names: readonly string[],
+  readable: Map<string, string>,
+  timeout: Milliseconds,
+): Promise<string[]> {
+  const words = names.filter((name) => /^[\w$.]+$/.test(name));
+  const others = names.filter((name) => !/^[\w$.]+$/.test(name));
+  if (words.length === 0) return others;
+  const input = Buffer.from(`${words.join('\n')}\n`);
+  const result = await host.run(FILTER, input, { timeout, maxOutput: MAX_OUTPUT });
+  const lines = Buffer.from(result.output).toString('utf8').split('\n');
+  if (result.state !== 'ended' || lines.length !== words.length + 1) return [...names];
+  words.forEach((name, index) => {
+    readable.set(name, lines[index]);
+  });
+  return others;
+}
+
+async function demangleWithWasm(names: readonly string[], readable: Map<string, string>): Promise<void> {
+  const { demangleAny } = await import('./wasm-demangler.js');
+  for (const name of names) readable.set(name, withoutParameters(name, demangleAny(name)));
+}
+
+/** `Foo::bar(int, char) const [clone .cold]` to `Foo::bar [clone .cold]`: what perf leaves of it. Rust names have no parameters. */
+export function withoutParameters(mangled: string, demangled: string): string {
+  if (demangled === mangled) return demangled;
+  const clone = /(?: \[clone [^\]]*\])+$/.exec(demangled)?.[0] ?? '';
+  const whole = demangled.slice(0, demangled.length - clone.length);
+  const qualifiers = /(?: const| volatile| &&?)*$/.exec(whole)?.[0] ?? '';
+  const name = whole.slice(0, whole.length - qualifiers.length);
+  if (!name.endsWith(')')) return demangled;
+  let depth = 0;
+  for (let at = name.length - 1; at > 0; at--) {
+    if (name[at] === ')') depth++;
+    else if (name[at] === '(') depth--;
+    if (depth === 0) return name.slice(0, at) + clone;
+  }
+  return demangled;
+}
+
+function isOcaml(name: string): boolean {
+  return /^caml[A-Z]/.test(name);
+}
+
+/** `camlStdlib__List__map_123` to `Stdlib.List.map_123`; `$2b` stands for the character 0x2b. */
+function demangleOcaml(name: string): string {
+  return name
+    .slice(4)
+    .replace(/__|\$[0-9a-fA-F]{2}/g, (code) =>
+      code === '__' ? '.' : String.fromCharCode(Number.parseInt(code.slice(1), 16)),
+    );
+}

@@ -1,0 +1,207 @@
+// Fills in the lines of a profile's locations on the machine it was captured on: one look-up per object, within a time budget.
+//
+//   locations of each object -> names of each address -> one batch of demangling -> lines
+//
+// Stacks, samples and addresses stay as they are; what gets no name is told as a loss, with the reason.
+import type { Profile } from '../../profile/profile.js';
+import { type ResolvedLine, withLines } from '../../profile/with-lines.js';
+import type { Milliseconds } from '../../proto/capture.js';
+import { demangleNames } from './demangle.js';
+import type { SymbolName, SymbolNames } from './elf-symbols.js';
+import { countFrames } from './frame-counts.js';
+import { nameKernelAddresses } from './kernel-names.js';
+import { bestSpelling } from './needed-symbols.js';
+import type { ObjectContext, SymbolizedProfile, SymbolizeOptions, Symbolizer } from './object-context.js';
+import { ObjectFinder } from './object-files.js';
+import { type NamedObject, nameJitCode, nameObject, nameVdso } from './object-names.js';
+import type { SourceFrame } from './source-lines.js';
+import type { SymbolHost } from './symbol-host.js';
+import { UnsymbolizedFrames } from './unsymbolized.js';
+
+export function createSymbolizer(host: SymbolHost): Symbolizer {
+  return { symbolize: (profile, objects, options) => symbolize(host, profile, objects, options) };
+}
+
+/** The locations of one mapping, sorted by address. */
+interface ObjectLocations {
+  /** -1: addresses in no known mapping. */
+  readonly mapping: number;
+  readonly context: ObjectContext | undefined;
+  readonly locations: Int32Array;
+  readonly addresses: Float64Array;
+  readonly frames: number;
+}
+
+const OUT_OF_TIME = 'not looked up, the time budget was used up';
+const NOTHING: NamedObject = { names: [], frames: [], reason: '' };
+
+async function symbolize(
+  host: SymbolHost,
+  profile: Profile,
+  contexts: readonly ObjectContext[],
+  options: SymbolizeOptions,
+): Promise<SymbolizedProfile> {
+  const deadline = host.now() + options.budget;
+  const remaining = (): Milliseconds => deadline - host.now();
+  const frames = countFrames(profile);
+  const objects = locationsByObject(profile, contexts, frames);
+  const named = await nameKernelObjects(host, profile, objects, options, remaining);
+  const finder = new ObjectFinder(host);
+  for (const object of objects) {
+    if (named.has(object)) continue;
+    const result =
+      remaining() <= 0 ? { ...NOTHING, reason: OUT_OF_TIME } : await nameOne(host, finder, object, options, remaining);
+    named.set(object, result);
+  }
+  const spell = await speller(host, [...named.values()], options.demangle, remaining());
+  const lines = new Map<number, readonly ResolvedLine[]>();
+  const misses = new UnsymbolizedFrames();
+  for (const [object, result] of named) {
+    const filename = object.mapping < 0 ? 'no mapping' : profile.strings[profile.mappings.filename[object.mapping]];
+    object.locations.forEach((location, at) => {
+      const found = linesOf(result.names[at] ?? [], result.frames[at] ?? [], spell);
+      if (found.length > 0) lines.set(location, found);
+      else misses.add(filename, result.reason, frames[location]);
+    });
+  }
+  return { profile: withLines(profile, (location) => lines.get(location) ?? []), losses: misses.losses() };
+}
+
+/** Objects with unnamed locations, those with the most sampled frames first. */
+function locationsByObject(
+  profile: Profile,
+  contexts: readonly ObjectContext[],
+  frames: Float64Array,
+): ObjectLocations[] {
+  const { mapping, addressLo, addressHi, lineStart, length } = profile.locations;
+  const rows = new Map<number, number[]>();
+  for (let location = 0; location < length; location++) {
+    if (lineStart[location] !== lineStart[location + 1]) continue;
+    const known = rows.get(mapping[location]);
+    if (known === undefined) rows.set(mapping[location], [location]);
+    else known.push(location);
+  }
+  const addressOf = (location: number): number => addressLo[location] + addressHi[location] * 4294967296;
+  const contextOf = new Map(contexts.map((context) => [context.mapping, context]));
+  return [...rows]
+    .map(([row, list]) => {
+      const locations = Int32Array.from(list).sort((a, b) => addressOf(a) - addressOf(b));
+      return {
+        mapping: row,
+        context: contextOf.get(row),
+        locations,
+        addresses: Float64Array.from(locations, addressOf),
+        frames: list.reduce((sum, location) => sum + frames[location], 0),
+      };
+    })
+    .sort((a, b) => b.frames - a.frames);
+}
+
+async function nameKernelObjects(
+  host: SymbolHost,
+  profile: Profile,
+  objects: readonly ObjectLocations[],
+  options: SymbolizeOptions,
+  remaining: () => Milliseconds,
+): Promise<Map<ObjectLocations, NamedObject>> {
+  const named = new Map<ObjectLocations, NamedObject>();
+  if (remaining() <= 0) return named;
+  const { addressLo, addressHi } = profile.locations;
+  const kernel = objects.flatMap((object) => {
+    const { context } = object;
+    if (context?.kind !== 'kernel' && context?.kind !== 'module' && context?.kind !== 'bpf') return [];
+    const lo = Uint32Array.from(object.locations, (location) => addressLo[location]);
+    const hi = Uint32Array.from(object.locations, (location) => addressHi[location]);
+    return [{ object, addresses: { context, lo, hi } }];
+  });
+  const results = await nameKernelAddresses(
+    host,
+    kernel.map(({ addresses }) => addresses),
+    options.kernelSymbols,
+  );
+  kernel.forEach(({ object }, index) => {
+    const { names, reason } = results[index];
+    named.set(object, { names: names.map(plainName), frames: [], reason });
+  });
+  return named;
+}
+
+function nameOne(
+  host: SymbolHost,
+  finder: ObjectFinder,
+  object: ObjectLocations,
+  options: SymbolizeOptions,
+  remaining: () => Milliseconds,
+): Promise<NamedObject> {
+  const { context, addresses } = object;
+  if (object.mapping < 0)
+    return Promise.resolve({ ...NOTHING, reason: 'the process had nothing mapped at the address' });
+  if (context === undefined) return Promise.resolve({ ...NOTHING, reason: 'nothing is known about this object' });
+  switch (context.kind) {
+    case 'elf':
+      return nameObject(host, finder, context, addresses, { lines: options.lines, remaining });
+    case 'vdso':
+      return nameVdso(host, context, addresses, remaining);
+    case 'jit':
+      return nameJitCode(host, context, addresses);
+    case 'unnamed':
+      return Promise.resolve({ ...NOTHING, reason: 'memory without symbols' });
+    case 'kernel':
+    case 'module':
+    case 'bpf':
+      return Promise.resolve({ ...NOTHING, reason: OUT_OF_TIME });
+    default:
+      return assertNever(context.kind);
+  }
+}
+
+/** Text to name, demangled in one batch for all objects. */
+async function speller(
+  host: SymbolHost,
+  results: readonly NamedObject[],
+  demangle: boolean,
+  timeout: Milliseconds,
+): Promise<(text: string) => string> {
+  if (!demangle) return (text) => text;
+  const texts = new Set<string>();
+  for (const { names, frames, isMangled } of results) {
+    if (isMangled !== true) continue;
+    for (const list of names) for (const name of list) texts.add(name.text);
+    for (const list of frames) for (const frame of list) texts.add(frame.name);
+  }
+  const readable = await demangleNames(host, texts, Math.max(1000, timeout));
+  return (text) => readable.get(text) ?? text;
+}
+
+/** Without source lines one line with the symbol; with them one per inlined function, the outermost being the symbol itself. */
+function linesOf(
+  names: SymbolNames,
+  frames: readonly SourceFrame[],
+  spell: (text: string) => string,
+): readonly ResolvedLine[] {
+  const symbol = chosenName(names, spell);
+  if (frames.length === 0) return symbol === undefined ? [] : [symbol];
+  return frames.flatMap((frame, index): ResolvedLine[] => {
+    const isOutermost = index === frames.length - 1;
+    const own = frame.name === '' ? undefined : { name: spell(frame.name), systemName: frame.name };
+    const name = isOutermost ? (symbol ?? own) : own;
+    return name === undefined ? [] : [{ ...name, filename: frame.filename, line: frame.line }];
+  });
+}
+
+function chosenName(names: SymbolNames, spell: (text: string) => string): ResolvedLine | undefined {
+  if (names.length === 0) return undefined;
+  const spelled = names.map(({ text, suffix }) => spell(text) + suffix);
+  const best = names.length === 1 ? 0 : bestSpelling(spelled);
+  return { name: spelled[best], systemName: names[best].text + names[best].suffix };
+}
+
+const plainNames = (name: string): SymbolName[] => [{ text: name, suffix: '' }];
+
+function plainName(name: string | undefined): SymbolNames {
+  return name === undefined ? [] : plainNames(name);
+}
+
+function assertNever(kind: never): never {
+  throw new Error(`object of an unknown kind: ${String(kind)}`);
+}
