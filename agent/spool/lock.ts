@@ -1,0 +1,66 @@
+// A lock among the agent processes of one state directory, held for moments, released by death.
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fail } from '../../proto/failure.js';
+import { hasCode } from './file-error.js';
+import { isAlive, ownIdentity, toIdentity } from './owner.js';
+
+const PATIENCE_MS = 20_000;
+let tickets = 0;
+
+/** Run `work` while no other process (and no other call of this one) holds the lock at `path`. */
+export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const ticket = `${path}.${process.pid}.${tickets++}`;
+  await writeFile(ticket, JSON.stringify(ownIdentity()), { mode: 0o600 });
+  try {
+    await acquire(path, ticket);
+    try {
+      return await work();
+    } finally {
+      await rm(path, { force: true });
+    }
+  } finally {
+    await rm(ticket, { force: true });
+  }
+}
+
+/** A hard link appears with its content, or not at all. */
+async function acquire(path: string, ticket: string): Promise<void> {
+  const until = performance.now() + PATIENCE_MS;
+  while (performance.now() < until) {
+    try {
+      return await link(ticket, path);
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw error;
+    }
+    const holder = await readFile(path, 'utf8').catch((error: unknown) => {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    });
+    if (holder !== undefined && !isHeld(holder)) await breakLock(path, holder, `${ticket}.broken`);
+    else await sleep(10);
+  }
+  throw fail('internal', `the lock ${path} stayed taken for ${PATIENCE_MS / 1000} s`, 'see which agent process hangs');
+}
+
+function isHeld(content: string): boolean {
+  try {
+    const identity = toIdentity(JSON.parse(content));
+    return identity !== undefined && isAlive(identity);
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
+/** Take a dead process's lock away; put back what turns out to be a new holder's. */
+async function breakLock(path: string, dead: string, aside: string): Promise<void> {
+  try {
+    await rename(path, aside);
+    if ((await readFile(aside, 'utf8')) !== dead) await link(aside, path);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT', 'EEXIST')) throw error;
+  } finally {
+    await rm(aside, { force: true });
+  }
+}

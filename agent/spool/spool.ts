@@ -1,0 +1,320 @@
+// Captures on the agent's disk, shared by every agent process of one state directory.
+//
+//   STATE/captures/ID/meta.json     what was asked, by whom, which process runs it (the owner)
+//                     log           numbered events, framed (frame.ts); only the owner appends
+//                     artifacts/    raw files with their SHA-256
+//                     work/         the owner's scratch files; gone when the capture is done
+//                     stop          a request to the owner: `keep` or `discard`
+//   STATE/lock                      held while captures come, go and are recovered
+//
+// A capture whose owner is gone before its done event is `lost`: whoever notices first appends that.
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CaptureEvent, CaptureInfo, CaptureKind, CaptureState } from '../../proto/capture.js';
+import { fail } from '../../proto/failure.js';
+import { type CaptureMeta, checkCaptureId, readMeta } from './capture-meta.js';
+import { directorySize } from './directory-size.js';
+import { hasCode, writeFailure } from './file-error.js';
+import { withLock } from './lock.js';
+import { LogReader, type LogSummary, soundPart, summarizeLog } from './log-reader.js';
+import { LogWriter } from './log-writer.js';
+import { isAlive, ownIdentity } from './owner.js';
+
+export interface SpoolOptions {
+  /** State directory; made with mode 0700. */
+  readonly directory: string;
+  /** Most bytes of all captures together. */
+  readonly limit: number;
+  /** Milliseconds since 1970 UTC. */
+  readonly now: () => number;
+}
+
+export const DEFAULT_SPOOL_LIMIT = 2 * 1024 ** 3;
+/** How often a follower looks for what another process has written. */
+const POLL_MS = 150;
+
+export interface SpooledCapture {
+  readonly meta: CaptureMeta;
+  readonly log: LogWriter;
+  readonly artifacts: string;
+  readonly work: string;
+}
+
+export type StopRequest = 'keep' | 'discard';
+
+export class Spool {
+  readonly #options: SpoolOptions;
+  readonly #captures: string;
+  readonly #open = new Map<string, LogWriter>();
+  #used = 0;
+
+  private constructor(options: SpoolOptions) {
+    this.#options = options;
+    this.#captures = join(options.directory, 'captures');
+  }
+
+  /** Open the state directory; captures that a dead agent left unfinished become `lost`. */
+  static async open(options: SpoolOptions): Promise<Spool> {
+    const spool = new Spool(options);
+    try {
+      await mkdir(options.directory, { recursive: true, mode: 0o700 });
+      await mkdir(spool.#captures, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw writeFailure(`cannot use the state directory ${options.directory}`, error);
+    }
+    await spool.#locked(() => spool.#sweep());
+    for (const info of await spool.list()) if (info.state !== 'done') await spool.#recoverIfLost(info.captureId);
+    spool.#used = await directorySize(spool.#captures);
+    return spool;
+  }
+
+  /** Bytes that may still be written. */
+  get room(): number {
+    return Math.max(0, this.#options.limit - this.#used);
+  }
+
+  /** @throws FailureError `exhausted` */
+  readonly reserve = (bytes: number): void => {
+    if (this.#used + bytes > this.#options.limit) {
+      throw fail(
+        'exhausted',
+        `the spool ${this.#options.directory} has reached its limit of ${this.#options.limit} bytes`,
+        'fetch and release finished captures, or raise --spool-limit',
+      );
+    }
+    this.#used += bytes;
+  };
+
+  /**
+   * Register a capture, or find the one of that id. `admit` sees what runs now and throws to refuse.
+   * @throws FailureError `conflict` when that id was used for another spec
+   */
+  async create(
+    request: Omit<CaptureMeta, 'started' | 'owner'>,
+    admit: (running: readonly CaptureInfo[]) => void,
+  ): Promise<SpooledCapture | undefined> {
+    const { captureId } = request;
+    checkCaptureId(captureId);
+    return this.#locked(async () => {
+      const known = await readMeta(this.#path(captureId, 'meta.json'));
+      if (known !== undefined) {
+        if (known.spec === request.spec) return undefined;
+        throw fail('conflict', `capture ${captureId} exists already with another spec`, 'use a new capture id');
+      }
+      admit((await this.list()).filter((info) => info.state !== 'done'));
+      this.#used = await directorySize(this.#captures);
+      this.reserve(0);
+      const meta: CaptureMeta = { ...request, started: this.#options.now(), owner: ownIdentity() };
+      return this.#make(meta);
+    });
+  }
+
+  /** The owner has appended the done event: nobody writes to this capture any more. */
+  async finish(capture: SpooledCapture): Promise<void> {
+    const { captureId } = capture.meta;
+    await rm(capture.work, { recursive: true, force: true });
+    await capture.log.close();
+    this.#open.delete(captureId);
+  }
+
+  /** undefined when there is no such capture. */
+  async meta(captureId: string): Promise<CaptureMeta | undefined> {
+    checkCaptureId(captureId);
+    return readMeta(this.#path(captureId, 'meta.json'));
+  }
+
+  /** Where its artifacts lie. */
+  artifacts(captureId: string): string {
+    checkCaptureId(captureId);
+    return this.#path(captureId, 'artifacts');
+  }
+
+  async state(captureId: string): Promise<CaptureState> {
+    await this.#require(captureId);
+    await this.#recoverIfLost(captureId);
+    return (await this.#summary(captureId)).state;
+  }
+
+  async list(): Promise<CaptureInfo[]> {
+    const names = (await readdir(this.#captures)).filter((name) => !name.startsWith('.'));
+    const infos = await Promise.all(names.map((name) => this.#info(name)));
+    return infos
+      .filter((info) => info !== undefined)
+      .sort((a, b) => a.started - b.started || (a.captureId < b.captureId ? -1 : 1));
+  }
+
+  /**
+   * Events from number `from` on, first those on disk, then those to come, read from disk as the caller takes them.
+   * Ends after the done event.
+   */
+  async *follow(captureId: string, from: number, signal: AbortSignal): AsyncGenerator<CaptureEvent> {
+    await this.#require(captureId);
+    if (!Number.isInteger(from) || from < 1)
+      throw fail('bad-request', `events are numbered from 1: ${from}`, 'ask from 1');
+    const reader = await LogReader.open(this.#path(captureId, 'log'));
+    try {
+      let sequence = 1;
+      for (;;) {
+        signal.throwIfAborted();
+        const changed = this.#open.get(captureId)?.changed();
+        if (sequence < from) {
+          const frame = await reader.skip();
+          if (frame?.state === 'done') return;
+          if (frame !== undefined) sequence++;
+          else await this.#waitForMore(captureId, changed, signal);
+          continue;
+        }
+        const event = await reader.next();
+        if (event === undefined) {
+          await this.#waitForMore(captureId, changed, signal);
+          continue;
+        }
+        sequence++;
+        yield event;
+        if (event.body.kind === 'done') return;
+      }
+    } finally {
+      await reader.close();
+    }
+  }
+
+  /** Ask the process that runs it, whichever it is. `discard` prevails over `keep`. */
+  async requestStop(captureId: string, request: StopRequest): Promise<void> {
+    await this.#require(captureId);
+    if (request === 'keep' && (await this.stopRequest(captureId)) === 'discard') return;
+    const path = this.#path(captureId, 'stop');
+    const temporary = `${path}.${randomBytes(4).toString('hex')}`;
+    await writeFile(temporary, request, { mode: 0o600 });
+    await rename(temporary, path);
+  }
+
+  async stopRequest(captureId: string): Promise<StopRequest | undefined> {
+    try {
+      return (await readFile(this.#path(captureId, 'stop'), 'utf8')) === 'discard' ? 'discard' : 'keep';
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Delete a capture that is done. False when there is none. @throws FailureError `refused` while it runs */
+  async release(captureId: string): Promise<boolean> {
+    if ((await this.meta(captureId)) === undefined) return false;
+    if ((await this.state(captureId)) !== 'done') {
+      throw fail('refused', `capture ${captureId} is still running`, 'stop it first');
+    }
+    return this.#locked(async () => {
+      if ((await this.meta(captureId)) === undefined) return false;
+      const path = join(this.#captures, captureId);
+      const size = await directorySize(path);
+      const aside = join(this.#captures, `.released-${randomBytes(6).toString('hex')}`);
+      await rename(path, aside);
+      await rm(aside, { recursive: true, force: true });
+      this.#used = Math.max(0, this.#used - size);
+      return true;
+    });
+  }
+
+  #path(captureId: string, name: string): string {
+    return join(this.#captures, captureId, name);
+  }
+
+  #locked<T>(work: () => Promise<T>): Promise<T> {
+    return withLock(join(this.#options.directory, 'lock'), work);
+  }
+
+  async #require(captureId: string): Promise<CaptureMeta> {
+    const meta = await this.meta(captureId);
+    if (meta === undefined) {
+      throw fail('not-found', `no capture ${captureId} on this host`, 'it was released, or never started here');
+    }
+    return meta;
+  }
+
+  /** undefined when it was released meanwhile. */
+  async #info(name: string): Promise<CaptureInfo | undefined> {
+    try {
+      const meta = await readMeta(this.#path(name, 'meta.json'));
+      if (meta === undefined) return undefined;
+      const { captureId, kind, started } = meta;
+      const summary = await this.#summary(captureId);
+      return { captureId, kind, started, ...summary, spooledBytes: await directorySize(join(this.#captures, name)) };
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
+  #summary(captureId: string): Promise<LogSummary> {
+    return summarizeLog(this.#path(captureId, 'log'));
+  }
+
+  /** Appears whole or not at all. */
+  async #make(meta: CaptureMeta): Promise<SpooledCapture> {
+    const { captureId } = meta;
+    const fresh = join(this.#captures, `.new-${randomBytes(6).toString('hex')}`);
+    try {
+      await mkdir(join(fresh, 'work'), { recursive: true, mode: 0o700 });
+      await writeFile(join(fresh, 'meta.json'), JSON.stringify(meta), { mode: 0o600 });
+      const { now } = this.#options;
+      const log = await LogWriter.create(join(fresh, 'log'), { now, reserve: this.reserve });
+      await rename(fresh, join(this.#captures, captureId));
+      this.#open.set(captureId, log);
+      return { meta, log, artifacts: this.#path(captureId, 'artifacts'), work: this.#path(captureId, 'work') };
+    } catch (error) {
+      await rm(fresh, { recursive: true, force: true });
+      throw writeFailure(`cannot spool capture ${captureId}`, error);
+    }
+  }
+
+  async #waitForMore(captureId: string, changed: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+    if (changed === undefined) await this.#recoverIfLost(captureId);
+    const pause = new AbortController();
+    const stop = () => pause.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      const poll = sleep(POLL_MS, undefined, { signal: pause.signal }).catch(() => undefined);
+      await (changed === undefined ? poll : Promise.race([changed, poll]));
+    } finally {
+      pause.abort();
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  /** Nobody appends to a log whose owner is dead: end it with what happened. */
+  async #recoverIfLost(captureId: string): Promise<void> {
+    const meta = await this.meta(captureId);
+    if (meta === undefined || this.#open.has(captureId) || isAlive(meta.owner)) return;
+    if ((await this.#summary(captureId)).state === 'done') return;
+    await this.#locked(async () => {
+      const path = this.#path(captureId, 'log');
+      const sound = await soundPart(path);
+      if (sound.isDone) return;
+      const { now } = this.#options;
+      const log = await LogWriter.reopen(path, sound, { now, reserve: this.reserve });
+      const message = `the agent (process ${meta.owner.pid}) was killed while the capture ran`;
+      await log.append({
+        kind: 'done',
+        outcome: 'failed',
+        failure: { code: 'lost', message, remedy: 'start the capture again' },
+        commandLines: [],
+      });
+      await log.close();
+      await rm(this.#path(captureId, 'work'), { recursive: true, force: true });
+    });
+  }
+
+  /** What was half made or half deleted when an agent died. Under the lock nobody makes or deletes. */
+  async #sweep(): Promise<void> {
+    for (const name of await readdir(this.#captures)) {
+      if (name.startsWith('.')) await rm(join(this.#captures, name), { recursive: true, force: true });
+    }
+  }
+}
+
+/** Captures that run, by kind. */
+export function countRunning(running: readonly CaptureInfo[], kind: CaptureKind): number {
+  return running.filter((info) => info.kind === kind).length;
+}
