@@ -20,6 +20,8 @@ export class StackInProgress {
   /** Rows of the location table, innermost first. */
   readonly #locations = new Int32Array(MOST_FRAMES);
   #depth = 0;
+  /** Locations and stack rows of the sample before, outermost first: samples in a row share their callers. */
+  readonly #previous = { locations: new Int32Array(MOST_FRAMES), stacks: new Int32Array(MOST_FRAMES), depth: 0 };
   /** Inlined functions that wait for the frame of the same address that they were inlined into. */
   #waiting: LineEntry[] = [];
   #waitingFor: KnownFrame | undefined;
@@ -93,8 +95,17 @@ export class StackInProgress {
   /** The row of the whole stack (-1 without frames); begins a new one. */
   finish(): number {
     if (this.#waiting.length > 0) this.#giveUpWaiting();
+    const { locations, stacks, depth } = this.#previous;
     let stack = -1;
-    for (let i = this.#depth - 1; i >= 0; i--) stack = this.#builder.stack(stack, this.#locations[i]);
+    let isShared = true;
+    for (let row = 0; row < this.#depth; row++) {
+      const location = this.#locations[this.#depth - 1 - row];
+      isShared &&= row < depth && locations[row] === location;
+      stack = isShared ? stacks[row] : this.#builder.stack(stack, location);
+      locations[row] = location;
+      stacks[row] = stack;
+    }
+    this.#previous.depth = this.#depth;
     this.clear();
     return stack;
   }

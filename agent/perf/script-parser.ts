@@ -59,11 +59,12 @@ export class ScriptParser implements LineReader {
   readonly #firstSkipped: number[] = [];
 
   readonly #header = new HeaderLine();
+  /** A line like a header without a time. Many a line looks like that; a frame below makes it one. */
+  #candidate: { readonly bytes: Uint8Array; readonly line: number } | undefined;
   readonly #stack: StackInProgress;
   /** The sample that is being read, while isOpen; one object serves them all. */
   readonly #sample: Sample = {
     isOpen: false,
-    headerLine: 0,
     event: 0,
     labels: 0,
     hasTime: false,
@@ -87,6 +88,7 @@ export class ScriptParser implements LineReader {
   /** The profile of all the text, and what is missing from it; the parser must not be used afterwards. */
   end(): { readonly profile: Profile; readonly losses: readonly Loss[] } {
     this.#lines.end();
+    this.#settleCandidate(false);
     if (this.#sample.isOpen && !this.#stack.isEmpty) {
       this.#losses.add('truncated-input', 'the text ends inside a sample');
     }
@@ -117,6 +119,9 @@ export class ScriptParser implements LineReader {
 
   line(bytes: Uint8Array, start: number, end: number): void {
     this.#lineNumber++;
+    if (this.#candidate !== undefined) {
+      this.#settleCandidate(isBlank(bytes[start]) && readFrame(utf8(bytes, start, end).trim()) !== undefined);
+    }
     if (end === start || (end === start + 1 && bytes[start] === CARRIAGE_RETURN)) {
       this.#endSample();
       return;
@@ -128,7 +133,7 @@ export class ScriptParser implements LineReader {
       : this.#readHeader(bytes, start, end) ||
         this.#readComment(bytes, start, end) ||
         this.#readBelowHeader(bytes, start, end) ||
-        this.#readHeaderWithoutTime(bytes, start, end);
+        this.#readCandidate(bytes, start, end);
     if (!isUnderstood) this.#skipLine(this.#lineNumber);
   }
 
@@ -164,18 +169,29 @@ export class ScriptParser implements LineReader {
     return true;
   }
 
-  #readHeaderWithoutTime(bytes: Uint8Array, start: number, end: number): boolean {
+  #readCandidate(bytes: Uint8Array, start: number, end: number): boolean {
     if (!this.#header.readWithoutTime(bytes, start, end)) return false;
     this.#endSample();
-    this.#beginSample(bytes, this.#names.event(bytes, this.#header), end);
+    this.#candidate = { bytes: bytes.slice(start, end), line: this.#lineNumber };
     return true;
+  }
+
+  #settleCandidate(isHeader: boolean): void {
+    const candidate = this.#candidate;
+    if (candidate === undefined) return;
+    this.#candidate = undefined;
+    const { bytes, line } = candidate;
+    if (isHeader && this.#header.readWithoutTime(bytes, 0, bytes.length)) {
+      this.#beginSample(bytes, this.#names.event(bytes, this.#header), bytes.length);
+    } else {
+      this.#skipLine(line);
+    }
   }
 
   #beginSample(bytes: Uint8Array, event: number, end: number): void {
     const sample = this.#sample;
     const header = this.#header;
     sample.isOpen = true;
-    sample.headerLine = this.#lineNumber;
     sample.event = event;
     sample.labels = this.#names.labels(bytes, header);
     sample.hasTime = header.hasTime;
@@ -208,11 +224,6 @@ export class ScriptParser implements LineReader {
     if (!sample.isOpen) return;
     sample.isOpen = false;
     if (stack.isEmpty && sample.frameOfHeader !== undefined) stack.push(sample.frameOfHeader);
-    if (stack.isEmpty && !sample.hasTime) {
-      // Many a line looks like a header without a time; only a stack makes it one.
-      this.#skipLine(sample.headerLine);
-      return;
-    }
     this.#losses.add('unsymbolized-frames', 'perf script printed no name', stack.unknownFrames);
     if (stack.isCut) this.#losses.add('truncated-stacks', 'more frames than this reader keeps');
     const { event, period, seconds, nanoseconds } = sample;
@@ -269,8 +280,6 @@ export class ScriptParser implements LineReader {
 
 interface Sample {
   isOpen: boolean;
-  /** Line number of its header. */
-  headerLine: number;
   event: number;
   labels: number;
   hasTime: boolean;
