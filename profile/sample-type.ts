@@ -30,3 +30,8 @@ export function unitOf(event: string): Unit {
 export function sameSampleType(a: SampleType, b: SampleType): boolean {
   return a.type === b.type && a.unit === b.unit;
 }
+
+/** Whether this is a tracepoint, such as `sched:sched_switch`: a place in code, named by its subsystem. Modifiers (`cycles:u`) are not. */
+export function isTracepoint(event: string): boolean {
+  return /^[\w-]+:[\w-]+$/.test(event.replace(/:[ukhHGDpPSIWeb]*$/, '')) && !event.startsWith('mem:');
+}

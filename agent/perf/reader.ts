@@ -39,7 +39,7 @@ type Phase = 'magic' | 'before-data' | 'records' | 'unreadable' | 'features';
 /** Build ids of 100,000 files take about 10 MiB. */
 const MOST_FEATURE_BYTES = 64 << 20;
 const COMPRESSED_DETAIL =
-  'compressed records (perf record -z): unpack them with `perf inject -i FILE -o PLAIN`, or record without -z';
+  'compressed records (perf record -z): record without -z, or read the text of `perf script` instead';
 
 export class PerfReader {
   readonly #sink: RecordSink;
