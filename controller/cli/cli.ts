@@ -1,0 +1,100 @@
+// The command line from argv to exit code. Whatever goes wrong below ends here, in one switch.
+import { CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { type Failure, FailureError, toFailure } from '../../proto/failure.js';
+import { ExportError } from '../export/exporter.js';
+import { UnknownEventError } from '../views/event-columns.js';
+import type { CliSession } from './command.js';
+import { type CliDependencies, createContext } from './context.js';
+import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
+import type { CliIo } from './io.js';
+import { createProgram } from './program.js';
+import { colours } from './render/colours.js';
+import { failureText } from './render/failure-text.js';
+import { UsageError } from './usage-error.js';
+
+/** @param argv what follows `perftrawl` */
+export async function runCli(argv: readonly string[], dependencies: CliDependencies): Promise<ExitCode> {
+  const { io } = dependencies;
+  let code: ExitCode = EXIT.ok;
+  const session: CliSession = {
+    context: () => createContext(dependencies, program.globals()),
+    end: (given) => {
+      code = given;
+    },
+  };
+  const program = createProgram(session, io.columns);
+  configure(program.root, io);
+  try {
+    await program.root.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    return explain(error, io, argv.includes('--json'));
+  }
+}
+
+/** Streams and the way out, for each command of the tree. */
+function configure(command: CommandUnknownOpts, io: CliIo): void {
+  command.exitOverride();
+  command.showSuggestionAfterError();
+  command.configureOutput({
+    writeOut: (text) => void io.stdout.write(text),
+    writeErr: (text) => void io.stderr.write(text),
+    outputError: () => undefined,
+  });
+  for (const child of command.commands) configure(child, io);
+}
+
+/** Say what happened, and give the exit code. With `--json` scripts find it on stdout too. */
+function explain(error: unknown, io: CliIo, isJson: boolean): ExitCode {
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+  const failure = failureOf(error, io);
+  const code = failure.code === 'bad-request' ? EXIT.usage : exitCodeOf(failure);
+  const { red } = colours(io.isStderrTty, io.env);
+  io.stderr.write(`${red('perftrawl:')} ${failureText(failure)}\n`);
+  if (failure.code === 'internal' && error instanceof Error && error.stack !== undefined) {
+    io.stderr.write(`${error.stack}\n`);
+  }
+  if (isJson) io.stdout.write(`${JSON.stringify({ error: { ...failure, exitCode: code } }, undefined, 2)}\n`);
+  return code;
+}
+
+function failureOf(error: unknown, io: CliIo): Failure {
+  if (error instanceof FailureError) return error.failure;
+  if (error instanceof CommanderError) {
+    const message = error.message.replace(/^error: /, '').replace(/\n/g, ' ');
+    return {
+      code: 'bad-request',
+      message: message === '(outputHelp)' ? 'no command given' : message,
+      remedy: 'perftrawl --help',
+    };
+  }
+  if (error instanceof UsageError || error instanceof UnknownEventError || error instanceof ExportError) {
+    return { code: 'bad-request', message: error.message, remedy: '' };
+  }
+  if (io.interrupt.stop.aborted && error instanceof Error && error.name === 'AbortError') {
+    return { code: 'cancelled', message: 'interrupted', remedy: '' };
+  }
+  return systemFailure(error) ?? toFailure(error);
+}
+
+/** Files that are not there or may not be touched are no defects. */
+function systemFailure(error: unknown): Failure | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  const { message } = error;
+  switch (error.code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return { code: 'not-found', message, remedy: '' };
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return { code: 'permission', message, remedy: '' };
+    case 'EISDIR':
+      return { code: 'bad-request', message, remedy: 'give the name of a file' };
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return { code: 'exhausted', message, remedy: 'make room on that file system' };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,42 @@
+// `fold` and `agent` run without the controller: bin/perftrawl starts them itself. They are listed here for the help.
+import { Command } from '@commander-js/extra-typings';
+import { type CliSession, examples } from '../command.js';
+import { UsageError } from '../usage-error.js';
+
+export function foldCommand(_session: CliSession) {
+  return elsewhere(
+    'fold',
+    'perf.data or `perf script` text to folded stacks on stdout; replaces `perf script | stackcollapse-perf.pl`',
+  ).addHelpText(
+    'after',
+    examples([
+      { does: 'a recording', line: 'perftrawl fold perf.data > out.folded' },
+      { does: 'no file at all', line: 'perf record -a -g -o - sleep 5 | perftrawl fold - > out.folded' },
+      { does: 'all its options', line: 'perftrawl fold --help' },
+    ]),
+  );
+}
+
+export function agentCommand(_session: CliSession) {
+  return elsewhere('agent', 'serve captures of this host, on stdio, a unix socket or a port with mTLS').addHelpText(
+    'after',
+    examples([
+      {
+        does: 'on a host that the inventory reaches with `transport: tls`',
+        line: 'perftrawl agent --listen 0.0.0.0:7417 --ca ca.pem --cert web1.pem --key web1-key.pem',
+      },
+      { does: 'all its options', line: 'perftrawl agent --help' },
+    ]),
+  );
+}
+
+function elsewhere(name: string, description: string) {
+  return new Command(name)
+    .description(description)
+    .argument('[arguments...]')
+    .helpOption(false)
+    .allowUnknownOption()
+    .action(() => {
+      throw new UsageError(`${name}: put it first, as in \`perftrawl ${name} …\`; it takes none of the global options`);
+    });
+}

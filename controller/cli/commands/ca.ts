@@ -1,0 +1,139 @@
+// `perftrawl ca init|issue`: the small certificate authority of the `tls` transport.
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Command } from '@commander-js/extra-typings';
+import { type IssuedCertificate, initCa, issueCertificate } from '../../ca/certificate-authority.js';
+import { configDirectory } from '../../directories.js';
+import { type CliSession, examples } from '../command.js';
+import type { CommandContext } from '../context.js';
+import { EXIT, type ExitCode } from '../exit-codes.js';
+import { writeJson, writeLines } from '../io.js';
+import { parseChoice, parseWhole } from '../options/numbers.js';
+import { momentText } from '../render/time-text.js';
+
+/** As commander hands them over. */
+export interface IssueFlags {
+  readonly dir?: string | undefined;
+  readonly address?: readonly string[] | undefined;
+  readonly role: string;
+  readonly days: string;
+}
+
+export interface IssueRequest {
+  readonly directory: string | undefined;
+  readonly name: string;
+  readonly addresses: readonly string[];
+  readonly role: 'agent' | 'controller';
+  readonly days: number;
+}
+
+/** @throws UsageError */
+export function parseIssue(name: string, flags: IssueFlags): IssueRequest {
+  return {
+    directory: flags.dir,
+    name,
+    addresses: (flags.address ?? []).flatMap((list) => list.split(',')),
+    role: parseChoice('--role', flags.role, ['agent', 'controller'] as const),
+    days: parseWhole('--days', flags.days, 1, 3650),
+  };
+}
+
+export async function runInitCa(
+  context: CommandContext,
+  request: { readonly directory: string | undefined },
+): Promise<ExitCode> {
+  const made = await initCa(directoryOf(context, request.directory), context.io.now());
+  await report(context, 'made the CA', made, [
+    'next: a certificate for this controller, and one for each agent',
+    '  perftrawl ca issue controller --role controller',
+    '  perftrawl ca issue web1 --address web1.example.net,10.0.0.11',
+  ]);
+  return EXIT.ok;
+}
+
+export async function runIssue(context: CommandContext, request: IssueRequest): Promise<ExitCode> {
+  const { directory, name, addresses, role, days } = request;
+  const made = await issueCertificate(
+    directoryOf(context, directory),
+    { name, addresses, role, days },
+    context.io.now(),
+  );
+  const next =
+    role === 'agent'
+      ? [
+          'next: copy it, its key and ca.crt to that host, delete the key here, and start there',
+          '  perftrawl agent --listen 0.0.0.0:7417 --ca ca.crt --cert … --key …',
+        ]
+      : [];
+  await report(context, `issued a certificate for ${role} ${name}`, made, next);
+  return EXIT.ok;
+}
+
+export function caCommand(session: CliSession) {
+  const init = new Command('init')
+    .description('make the root certificate; its key never leaves this machine')
+    .option('--dir <directory>', 'where to keep it (default: ~/.config/perftrawl/ca)')
+    .addHelpText('after', examples([{ does: 'once per fleet', line: 'perftrawl ca init' }]))
+    .action(async (flags) => session.end(await runInitCa(session.context(), { directory: flags.dir })));
+  const issue = new Command('issue')
+    .description('issue a certificate for an agent or a controller')
+    .argument('<name>', 'the name of the host in the inventory')
+    .option('--dir <directory>', 'where the CA is (default: ~/.config/perftrawl/ca)')
+    .option(
+      '--address <names>',
+      'further DNS names and IP addresses it is good for; comma separated or several times',
+      (value: string, previous: readonly string[] | undefined): readonly string[] => [...(previous ?? []), value],
+    )
+    .option('--role <role>', 'agent or controller', 'agent')
+    .option('--days <days>', 'how long it is good for', '365')
+    .addHelpText(
+      'after',
+      examples([
+        {
+          does: 'an agent that is reached by name and by address',
+          line: 'perftrawl ca issue web1 --address web1.example.net,10.0.0.11',
+        },
+        { does: 'this workstation', line: 'perftrawl ca issue controller --role controller' },
+      ]),
+    )
+    .action(async (name, flags) => session.end(await runIssue(session.context(), parseIssue(name, flags))));
+  return new Command('ca')
+    .description('certificates for agents that are reached over mTLS')
+    .addCommand(init)
+    .addCommand(issue)
+    .addHelpText(
+      'after',
+      examples([
+        {
+          does: 'from nothing to a trusted agent',
+          line: 'perftrawl ca init && perftrawl ca issue controller --role controller && perftrawl ca issue web1',
+        },
+      ]),
+    );
+}
+
+function directoryOf(context: CommandContext, given: string | undefined): string {
+  return given === undefined
+    ? join(configDirectory(context.io.env, context.io.homeDirectory || homedir()), 'ca')
+    : resolve(given);
+}
+
+async function report(
+  context: CommandContext,
+  what: string,
+  made: IssuedCertificate,
+  next: readonly string[],
+): Promise<void> {
+  if (context.isJson) {
+    await writeJson(context.io, made);
+    return;
+  }
+  await writeLines(context.io.stdout, [
+    what,
+    `  certificate  ${made.certPath}`,
+    `  key          ${made.keyPath}`,
+    `  SHA-256      ${made.fingerprint}`,
+    `  good until   ${momentText(made.notAfter)} UTC`,
+    ...next,
+  ]);
+}

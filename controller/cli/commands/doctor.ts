@@ -1,0 +1,145 @@
+// `perftrawl doctor`: what each host lacks, and the command that mends it.
+import { Command } from '@commander-js/extra-typings';
+import type { HostDescription, Problem, RecordSpec } from '../../../proto/capture.js';
+import type { Failure } from '../../../proto/failure.js';
+import type { Answer } from '../../api.js';
+import { weightText, withCommas } from '../../views/number-text.js';
+import { printable } from '../../views/printable.js';
+import { type CliSession, examples, HOST_OPTIONS } from '../command.js';
+import type { CommandContext } from '../context.js';
+import { EXIT, type ExitCode } from '../exit-codes.js';
+import { writeJson, writeLines } from '../io.js';
+import { selectHosts } from '../run-job.js';
+
+export interface DoctorRequest {
+  readonly on: string;
+}
+
+interface HostReport {
+  readonly host: string;
+  readonly description: HostDescription | undefined;
+  readonly failure: Failure | undefined;
+  readonly problems: readonly Problem[];
+  /** Difference of the clocks, milliseconds: host minus this machine. */
+  readonly clockOffset: number;
+}
+
+/** The capture that a host should at least be able to make. */
+const PROBE: RecordSpec = {
+  kind: 'record',
+  target: { kind: 'system' },
+  duration: 1000,
+  events: [{ name: 'cpu-clock' }],
+  rate: { frequency: 99 },
+  callGraph: { mode: 'fp' },
+  detail: { split: 'comm', keepTimestamps: false, lines: false },
+  keepRaw: false,
+};
+
+/** A clock that is further away makes start times of hosts hard to compare. */
+const TOLERATED_OFFSET = 2000;
+
+export async function runDoctor(context: CommandContext, request: DoctorRequest): Promise<ExitCode> {
+  const { io } = context;
+  return context.withApp(async (app) => {
+    const hosts = selectHosts(app, request.on);
+    const descriptions = await app.describe(hosts, io.interrupt.stop);
+    const reachable = descriptions.flatMap((answer) => (answer.ok ? [answer.host] : []));
+    const preflights = reachable.length === 0 ? [] : await app.preflight(reachable, PROBE, io.interrupt.stop);
+    const now = io.now();
+    const reports = descriptions.map((answer) => {
+      const preflight = preflights.find((other) => other.host.name === answer.host.name);
+      return reportOf(answer, preflight === undefined ? [] : problemsOf(preflight), now);
+    });
+    if (context.isJson) await writeJson(io, { hosts: reports });
+    else
+      await writeLines(
+        io.stdout,
+        reports.flatMap((report) => reportLines(context, report)),
+      );
+    return reports.some(hasFatal) ? EXIT.failed : EXIT.ok;
+  });
+}
+
+export function doctorCommand(session: CliSession) {
+  return new Command('doctor')
+    .description('say what is missing on each host, and the command that mends it; exit code 1 if captures would fail')
+    .addOption(HOST_OPTIONS.on)
+    .addHelpText(
+      'after',
+      examples([
+        { does: 'is everything ready?', line: 'perftrawl doctor' },
+        { does: 'only the web hosts, for a script', line: 'perftrawl doctor --on role=web --json' },
+      ]),
+    )
+    .action(async (flags) => session.end(await runDoctor(session.context(), flags)));
+}
+
+function problemsOf(answer: Answer<{ readonly problems: readonly Problem[] }>): readonly Problem[] {
+  if (answer.ok) return answer.value.problems;
+  const { code, message, remedy } = answer.failure;
+  return [{ code, message, remedy, isFatal: true }];
+}
+
+function reportOf(answer: Answer<HostDescription>, probed: readonly Problem[], now: number): HostReport {
+  const host = answer.host.name;
+  if (!answer.ok) {
+    return { host, description: undefined, failure: answer.failure, problems: [], clockOffset: 0 };
+  }
+  const clockOffset = Math.round(answer.value.clock - now);
+  const problems = distinct([...answer.value.problems, ...probed]);
+  if (Math.abs(clockOffset) > TOLERATED_OFFSET) {
+    problems.push({
+      code: 'clock-offset',
+      message: `its clock is ${withCommas(Math.abs(clockOffset))} ms ${clockOffset > 0 ? 'ahead of' : 'behind'} this machine's`,
+      remedy: 'timedatectl set-ntp true',
+      isFatal: false,
+    });
+  }
+  return { host, description: answer.value, failure: undefined, problems, clockOffset };
+}
+
+/** Describe and preflight may both tell of the same thing. */
+function distinct(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [`${problem.code}\0${problem.message}`, problem])).values()];
+}
+
+function hasFatal(report: HostReport): boolean {
+  return report.failure !== undefined || report.problems.some((problem) => problem.isFatal);
+}
+
+function reportLines(context: CommandContext, report: HostReport): string[] {
+  const { bold, red, yellow, green, dim } = context.colours;
+  const name = bold(printable(report.host));
+  if (report.failure !== undefined) {
+    return [`${red('✗')} ${name}  ${printable(report.failure.message)}`, ...remedyLines(report.failure.remedy), ''];
+  }
+  const { description, problems } = report;
+  const mark = hasFatal(report) ? red('✗') : problems.length > 0 ? yellow('!') : green('✓');
+  const lines = [`${mark} ${name}${description === undefined ? '' : `  ${dim(printable(factsText(description)))}`}`];
+  if (problems.length === 0) lines.push('    ready to capture');
+  for (const problem of problems) {
+    const severity = problem.isFatal ? red('captures fail') : yellow('less to see');
+    lines.push(`    ${severity}: ${printable(problem.message)}`, ...remedyLines(problem.remedy));
+  }
+  if (description !== undefined && description.unusableEvents.length > 0) {
+    lines.push(`    ${dim(`events that do not work there: ${printable(description.unusableEvents.join(', '))}`)}`);
+  }
+  return [...lines, ''];
+}
+
+function remedyLines(remedy: string): string[] {
+  return remedy === '' ? [] : [`      mend it with: ${printable(remedy)}`];
+}
+
+function factsText(host: HostDescription): string {
+  const perf = host.tools.find((tool) => tool.name === 'perf');
+  return [
+    host.osName,
+    `Linux ${host.kernelRelease} ${host.architecture}`,
+    `${host.cpuCount} CPUs`,
+    weightText(host.memoryBytes, 'bytes'),
+    perf === undefined || perf.version === '' ? 'no perf' : `perf ${perf.version}`,
+    `agent ${host.agentVersion}`,
+  ].join(', ');
+}

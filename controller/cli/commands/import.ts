@@ -1,0 +1,91 @@
+// `perftrawl import`: an existing perf.data or `perf script` text becomes a job, so that show and export work on it.
+import { access, constants } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Command } from '@commander-js/extra-typings';
+import type { FileSpec } from '../../../proto/capture.js';
+import type { Host } from '../../api.js';
+import { type CliSession, examples } from '../command.js';
+import type { CommandContext } from '../context.js';
+import { type ExitCode, exitCodeOfJob } from '../exit-codes.js';
+import { reportJob } from '../job-report.js';
+import { parseDuration } from '../options/duration.js';
+import { parseChoice } from '../options/numbers.js';
+import { JOB_DEFAULTS, startJob } from '../run-job.js';
+import { UsageError } from '../usage-error.js';
+
+/** As commander hands them over. */
+export interface ImportFlags {
+  readonly format: string;
+  readonly split: string;
+  readonly timestamps?: true | undefined;
+  readonly lines?: true | undefined;
+  readonly grace: string;
+  readonly note: string;
+}
+
+export interface ImportRequest {
+  readonly spec: FileSpec;
+  readonly grace: number;
+  readonly note: string;
+}
+
+/** A child process on this machine; it needs no place in the inventory. */
+const THIS_MACHINE: Host = { name: 'localhost', labels: {}, address: { transport: 'local' } };
+
+/** @throws UsageError */
+export function parseImport(file: string, flags: ImportFlags): ImportRequest {
+  const split = parseChoice('--split', flags.split, ['comm', 'pid', 'tid'] as const);
+  if (file === '' || file.includes('\0')) throw new UsageError('FILE: needs the name of a file');
+  return {
+    spec: {
+      kind: 'file',
+      path: resolve(file),
+      format: parseChoice('--format', flags.format, ['detect', 'perf-data', 'perf-script'] as const),
+      detail: {
+        split: flags.timestamps === true ? 'tid' : split,
+        keepTimestamps: flags.timestamps === true,
+        lines: flags.lines === true,
+      },
+    },
+    grace: parseDuration('--grace', flags.grace),
+    note: flags.note === '' ? `import ${file}` : flags.note,
+  };
+}
+
+export async function runImport(context: CommandContext, request: ImportRequest): Promise<ExitCode> {
+  await access(request.spec.path, constants.R_OK);
+  return context.withApp(async (app) => {
+    const { grace, note } = request;
+    const job = await startJob(context, app, request.spec, [THIS_MACHINE], {
+      on: `name=${THIS_MACHINE.name}`,
+      maxParallel: 1,
+      grace,
+      note,
+    });
+    await reportJob(context, app, job, []);
+    return exitCodeOfJob(job.state);
+  });
+}
+
+export function importCommand(session: CliSession) {
+  return new Command('import')
+    .description('read a perf.data file or `perf script` text of this machine as a job')
+    .argument('<file>', 'perf.data (file or pipe form) or the text of `perf script`')
+    .option('--format <format>', 'detect, perf-data or perf-script', 'detect')
+    .option('--split <by>', 'keep samples apart by comm, pid or tid', 'comm')
+    .option('--timestamps', 'keep the time and CPU of every sample (implies --split tid)')
+    .option('--lines', 'source lines and inlined functions (needs addr2line)')
+    .option('--grace <duration>', 'how long reading and symbolizing may take', '1h')
+    .option('--note <text>', 'to find the job again (default: import and the name of the file)', JOB_DEFAULTS.note)
+    .addHelpText(
+      'after',
+      examples([
+        { does: 'look at a recording somebody sent', line: 'perftrawl import perf.data && perftrawl show last --tree' },
+        {
+          does: 'the text of `perf script`, of any perf version',
+          line: 'perftrawl import --format perf-script out.txt',
+        },
+      ]),
+    )
+    .action(async (file, flags) => session.end(await runImport(session.context(), parseImport(file, flags))));
+}

@@ -1,0 +1,154 @@
+// `perftrawl jobs ls|show|cancel|resume|rm`: what was captured, when, and how it ended.
+import { Command } from '@commander-js/extra-typings';
+import type { Job, JobState } from '../../api.js';
+import { type CliSession, examples } from '../command.js';
+import type { CommandContext } from '../context.js';
+import { EXIT, type ExitCode, exitCodeOfJob } from '../exit-codes.js';
+import { writeJson, writeLines } from '../io.js';
+import { describeSpec, reportJob } from '../job-report.js';
+import { parseChoice, parseWhole } from '../options/numbers.js';
+import { fitTable } from '../render/fit-table.js';
+import { durationText, momentText } from '../render/time-text.js';
+import { followJob } from '../run-job.js';
+
+export interface JobsRequest {
+  readonly limit: number;
+  readonly state: JobState | undefined;
+}
+
+const STATES: readonly JobState[] = ['running', 'interrupted', 'succeeded', 'partial', 'failed', 'cancelled'];
+
+/** @throws UsageError */
+export function parseJobs(flags: { readonly limit: string; readonly state?: string | undefined }): JobsRequest {
+  return {
+    limit: parseWhole('--limit', flags.limit, 1, 100_000),
+    state: flags.state === undefined ? undefined : parseChoice('--state', flags.state, STATES),
+  };
+}
+
+export async function runJobs(context: CommandContext, request: JobsRequest): Promise<ExitCode> {
+  const { io } = context;
+  return context.withApp(async (app) => {
+    const { limit, state } = request;
+    const jobs = await app.jobs(state === undefined ? { limit } : { limit, state });
+    if (context.isJson) {
+      await writeJson(io, { jobs });
+      return EXIT.ok;
+    }
+    if (jobs.length === 0) {
+      await writeLines(io.stderr, ['no jobs yet; `perftrawl record --for 10s` makes one']);
+      return EXIT.ok;
+    }
+    const columns = [
+      { heading: 'JOB' },
+      { heading: 'CREATED (UTC)' },
+      { heading: 'STATE' },
+      { heading: 'TOOK', align: 'right' as const },
+      { heading: 'HOSTS', align: 'right' as const },
+      { heading: 'WHAT', isFlexible: true as const },
+    ];
+    await writeLines(io.stdout, fitTable(columns, jobs.map(jobRow), io.columns));
+    return EXIT.ok;
+  });
+}
+
+export async function runShowJob(context: CommandContext, id: string): Promise<ExitCode> {
+  return context.withApp(async (app) => {
+    await reportJob(context, app, await app.job(id), []);
+    return EXIT.ok;
+  });
+}
+
+export async function runCancel(context: CommandContext, id: string): Promise<ExitCode> {
+  const { io } = context;
+  return context.withApp(async (app) => {
+    const { id: jobId } = await app.job(id);
+    const job = await app.cancel(jobId, io.interrupt.stop);
+    if (context.isJson) await writeJson(io, { job });
+    else await writeLines(io.stdout, [`job ${job.id} is ${job.state}`]);
+    return EXIT.ok;
+  });
+}
+
+export async function runResume(context: CommandContext, id: string): Promise<ExitCode> {
+  return context.withApp(async (app) => {
+    const job = await followJob(context, app, await app.job(id), 'resume');
+    await reportJob(context, app, job, []);
+    return exitCodeOfJob(job.state);
+  });
+}
+
+export async function runRemove(context: CommandContext, ids: readonly string[]): Promise<ExitCode> {
+  const { io } = context;
+  return context.withApp(async (app) => {
+    const removed: string[] = [];
+    for (const id of ids) {
+      const job = await app.job(id);
+      await app.deleteJob(job.id);
+      removed.push(job.id);
+    }
+    if (context.isJson) await writeJson(io, { removed });
+    else
+      await writeLines(
+        io.stdout,
+        removed.map((id) => `removed job ${id}`),
+      );
+    return EXIT.ok;
+  });
+}
+
+export function jobsCommand(session: CliSession) {
+  const list = new Command('ls')
+    .description('list jobs, the newest first')
+    .option('-n, --limit <jobs>', 'at most so many', '20')
+    .option('--state <state>', `only those that are ${STATES.join(', ')}`)
+    .addHelpText(
+      'after',
+      examples([{ does: 'jobs that lost their controller', line: 'perftrawl jobs ls --state interrupted' }]),
+    )
+    .action(async (flags) => session.end(await runJobs(session.context(), parseJobs(flags))));
+  const show = new Command('show')
+    .description('hosts, losses, cost and the top of one job')
+    .argument('<job>', 'its id, the beginning of it, or `last`')
+    .addHelpText('after', examples([{ does: 'how did the last job go?', line: 'perftrawl jobs show last' }]))
+    .action(async (id) => session.end(await runShowJob(session.context(), id)));
+  const cancel = new Command('cancel')
+    .description('end a job on all its hosts and discard what it has, also when another process runs it')
+    .argument('<job>', 'its id, the beginning of it, or `last`')
+    .addHelpText('after', examples([{ does: 'never mind', line: 'perftrawl jobs cancel last' }]))
+    .action(async (id) => session.end(await runCancel(session.context(), id)));
+  const resume = new Command('resume')
+    .description('take up a job whose controller went away; the agents have kept what they recorded')
+    .argument('<job>', 'its id, the beginning of it, or `last`')
+    .addHelpText(
+      'after',
+      examples([{ does: 'the terminal was closed during a capture', line: 'perftrawl jobs resume last' }]),
+    )
+    .action(async (id) => session.end(await runResume(session.context(), id)));
+  const remove = new Command('rm')
+    .description('delete jobs and their profiles')
+    .argument('<jobs...>', 'ids')
+    .addHelpText('after', examples([{ does: 'delete the last job', line: 'perftrawl jobs rm last' }]))
+    .action(async (ids) => session.end(await runRemove(session.context(), ids)));
+  return new Command('jobs')
+    .description('what was captured, when, and how it ended')
+    .addCommand(list, { isDefault: true })
+    .addCommand(show)
+    .addCommand(cancel)
+    .addCommand(resume)
+    .addCommand(remove)
+    .addHelpText(
+      'after',
+      examples([
+        { does: 'the newest jobs', line: 'perftrawl jobs' },
+        { does: 'finish what a closed terminal interrupted', line: 'perftrawl jobs resume last' },
+      ]),
+    );
+}
+
+function jobRow(job: Job): string[] {
+  const { spec, note, hosts } = job.request;
+  const took = job.ended === 0 ? '' : durationText(job.ended - job.created);
+  const what = note === '' ? describeSpec(spec) : `${describeSpec(spec)}: ${note}`;
+  return [job.id, momentText(job.created), job.state, took, String(hosts.length), what];
+}

@@ -1,0 +1,175 @@
+// `perftrawl record`: perf record on many hosts at once, symbolized there, merged here.
+import { access, constants } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Command } from '@commander-js/extra-typings';
+import type { RecordSpec } from '../../../proto/capture.js';
+import { type CliSession, examples, HOST_OPTIONS, SELECTOR_OPTIONS, TARGET_OPTIONS } from '../command.js';
+import type { CommandContext } from '../context.js';
+import { type ExitCode, exitCodeOfJob } from '../exit-codes.js';
+import { exportProfile } from '../export-profile.js';
+import { reportJob } from '../job-report.js';
+import { parseCallGraph } from '../options/call-graph.js';
+import { parseDuration } from '../options/duration.js';
+import { type EventArgument, EventArguments, parseEvents } from '../options/events.js';
+import { parseChoice, parseWhole } from '../options/numbers.js';
+import { parseTarget, type TargetOptions } from '../options/target.js';
+import { JOB_DEFAULTS, type JobFlags, type JobOptions, parseJobOptions, selectHosts, startJob } from '../run-job.js';
+import { UsageError } from '../usage-error.js';
+
+/** As commander hands them over. */
+export interface RecordFlags extends TargetOptions, JobFlags {
+  readonly event?: readonly EventArgument[] | undefined;
+  readonly filter?: readonly EventArgument[] | undefined;
+  readonly freq?: string | undefined;
+  readonly count?: string | undefined;
+  readonly g?: true | undefined;
+  readonly callGraph?: string | undefined;
+  readonly for: string;
+  readonly mmapPages?: string | undefined;
+  readonly split?: string | undefined;
+  readonly timestamps?: true | undefined;
+  readonly lines?: true | undefined;
+  readonly keepRaw?: true | undefined;
+  readonly svg?: string | undefined;
+  readonly folded?: string | undefined;
+}
+
+export interface RecordRequest {
+  readonly spec: RecordSpec;
+  readonly job: JobOptions;
+  readonly svgFile: string | undefined;
+  readonly foldedFile: string | undefined;
+}
+
+/** Without `-e`: a clock that every machine has, also virtual ones, at a rate that costs little. */
+const DEFAULT_EVENT = 'cpu-clock';
+const DEFAULT_FREQUENCY = 99;
+
+/** @throws UsageError */
+export function parseRecord(flags: RecordFlags): RecordRequest {
+  const given = parseEvents(flags.event ?? flags.filter ?? []);
+  const rate = parseRate(flags) ?? (given.length === 0 ? { frequency: DEFAULT_FREQUENCY } : undefined);
+  return {
+    spec: {
+      kind: 'record',
+      target: parseTarget(flags),
+      duration: parseDuration('--for', flags.for),
+      events: given.length === 0 ? [{ name: DEFAULT_EVENT }] : given,
+      ...(rate === undefined ? {} : { rate }),
+      callGraph: parseCallGraph(flags.callGraph),
+      ...(flags.mmapPages === undefined ? {} : { mmapPages: parsePages(flags.mmapPages) }),
+      detail: {
+        split: parseSplit(flags),
+        keepTimestamps: flags.timestamps === true,
+        lines: flags.lines === true,
+      },
+      keepRaw: flags.keepRaw === true,
+    },
+    job: parseJobOptions(flags),
+    svgFile: flags.svg,
+    foldedFile: flags.folded,
+  };
+}
+
+function parseRate(flags: RecordFlags): RecordSpec['rate'] {
+  if (flags.freq !== undefined && flags.count !== undefined) {
+    throw new UsageError('-F and -c exclude each other: a rate per second, or one sample every so many events');
+  }
+  if (flags.freq !== undefined) return { frequency: parseWhole('-F', flags.freq, 1, 100_000) };
+  if (flags.count !== undefined) return { period: parseWhole('-c', flags.count, 1, Number.MAX_SAFE_INTEGER) };
+  return undefined;
+}
+
+function parsePages(text: string): number {
+  const pages = parseWhole('-m', text, 1, 1 << 20);
+  if ((pages & (pages - 1)) !== 0) {
+    const above = 2 ** Math.ceil(Math.log2(pages));
+    throw new UsageError(`-m: ${pages} is not a power of two; give ${above / 2} or ${above}`);
+  }
+  return pages;
+}
+
+function parseSplit(flags: RecordFlags): 'comm' | 'pid' | 'tid' {
+  if (flags.split === undefined) return flags.timestamps === true ? 'tid' : 'comm';
+  const split = parseChoice('--split', flags.split, ['comm', 'pid', 'tid'] as const);
+  if (flags.timestamps === true && split !== 'tid') {
+    throw new UsageError(`--timestamps keeps every thread apart: --split ${split} cannot be had with it`);
+  }
+  return split;
+}
+
+export async function runRecord(context: CommandContext, request: RecordRequest): Promise<ExitCode> {
+  for (const file of [request.svgFile, request.foldedFile]) {
+    if (file !== undefined) await access(dirname(file), constants.W_OK);
+  }
+  return context.withApp(async (app) => {
+    const hosts = selectHosts(app, request.job.on);
+    const job = await startJob(context, app, request.spec, hosts, request.job);
+    const written: string[] = [];
+    const profile = await app.profile(job.id);
+    if (profile !== undefined) {
+      for (const [format, file] of [
+        ['svg', request.svgFile],
+        ['folded', request.foldedFile],
+      ] as const) {
+        if (file === undefined) continue;
+        await exportProfile(profile, format, {}, file);
+        written.push(file);
+      }
+    }
+    await reportJob(context, app, job, written);
+    return exitCodeOfJob(job.state);
+  });
+}
+
+export function recordCommand(session: CliSession) {
+  const events = new EventArguments();
+  return new Command('record')
+    .description('record samples with perf on all chosen hosts and merge them into one profile')
+    .option(
+      '-e, --event <events>',
+      `what to sample, as perf takes it; comma separated or several times (default: ${DEFAULT_EVENT} at ${DEFAULT_FREQUENCY} Hz)`,
+      events.addEvent,
+    )
+    .option('--filter <filter>', 'filter of the tracepoint in the -e before it', events.addFilter)
+    .option('-F, --freq <hz>', "samples per second (default: perf's own for the events given)")
+    .option('-c, --count <period>', 'one sample every so many events; 1 samples each of them')
+    .option('-g', 'record stacks by frame pointers, which is the default')
+    .option('--call-graph <mode>', 'stacks: fp, dwarf[,BYTES], lbr or none (default: fp)')
+    .option('--for <duration>', 'how long, such as 500ms, 30s, 5m or 1h', '10s')
+    .addOption(TARGET_OPTIONS.pid)
+    .addOption(TARGET_OPTIONS.tid)
+    .addOption(TARGET_OPTIONS.allCpus)
+    .addOption(TARGET_OPTIONS.cpu)
+    .addOption(TARGET_OPTIONS.cgroup)
+    .addOption(SELECTOR_OPTIONS.comm)
+    .addOption(SELECTOR_OPTIONS.cmdline)
+    .addOption(SELECTOR_OPTIONS.unit)
+    .addOption(SELECTOR_OPTIONS.container)
+    .addOption(HOST_OPTIONS.on)
+    .option('-m, --mmap-pages <pages>', 'ring buffer pages per CPU, a power of two; more when samples are lost')
+    .option('--split <by>', 'keep samples apart by comm, pid or tid (default: comm)')
+    .option('--timestamps', 'keep the time and CPU of every sample (implies --split tid)')
+    .option('--lines', 'source lines and inlined functions (needs addr2line on the host)')
+    .option('--keep-raw', 'keep perf.data on the hosts for `perftrawl artifacts`')
+    .option('--max-parallel <hosts>', 'most hosts at a time', JOB_DEFAULTS.maxParallel)
+    .option('--grace <duration>', 'per host, on top of --for: connecting, symbolizing, fetching', JOB_DEFAULTS.grace)
+    .option('--note <text>', 'to find the job again', JOB_DEFAULTS.note)
+    .option('--svg <file>', 'write the flame graph when done')
+    .option('--folded <file>', 'write the folded stacks when done')
+    .addHelpText(
+      'after',
+      examples([
+        { does: 'where does the CPU time of all hosts go?', line: 'perftrawl record --for 30s' },
+        {
+          does: 'which code of postgres on the database hosts causes page faults?',
+          line: 'perftrawl record -e page-faults -c 1 --comm postgres --on role=db --for 30s --svg faults.svg',
+        },
+        {
+          does: 'who is switched out, with every sample kept in time',
+          line: "perftrawl record -e sched:sched_switch --filter 'prev_prio > 100' -a --timestamps --for 5s",
+        },
+      ]),
+    )
+    .action(async (flags) => session.end(await runRecord(session.context(), parseRecord(flags))));
+}

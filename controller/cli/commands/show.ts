@@ -1,0 +1,176 @@
+// `perftrawl show`: the profile or the counters of a job, in the terminal.
+import { Command } from '@commander-js/extra-typings';
+import type { Profile } from '../../../profile/profile.js';
+import { fail } from '../../../proto/failure.js';
+import type { App, Job } from '../../api.js';
+import { type CallTreeOptions, callTree } from '../../views/call-tree.js';
+import { callTreeText } from '../../views/call-tree-text.js';
+import { counterTable, counterTableText } from '../../views/counter-table.js';
+import { eventColumns } from '../../views/event-columns.js';
+import { printable } from '../../views/printable.js';
+import { topFunctions } from '../../views/top-functions.js';
+import { type CliSession, examples } from '../command.js';
+import type { CommandContext } from '../context.js';
+import { EXIT, type ExitCode } from '../exit-codes.js';
+import { write, writeJson, writeLines } from '../io.js';
+import { parseChoice, parsePercent, parseWhole } from '../options/numbers.js';
+import { checkPattern } from '../options/target.js';
+import { callTreeJson } from '../render/call-tree-json.js';
+import { eventLine, topTable } from '../render/top-table.js';
+
+/** As commander hands them over. */
+export interface ShowFlags {
+  readonly host?: string | undefined;
+  readonly top: string;
+  readonly sort: string;
+  readonly tree?: true | undefined;
+  readonly inverted?: true | undefined;
+  readonly minPercent: string;
+  readonly maxLines: string;
+  readonly event?: string | undefined;
+  readonly filter?: string | undefined;
+  readonly comm?: string | undefined;
+  readonly samples?: true | undefined;
+}
+
+export interface ShowRequest {
+  readonly job: string;
+  readonly host: string | undefined;
+  readonly top: number;
+  readonly sortBy: 'self' | 'total';
+  readonly isTree: boolean;
+  readonly minPercent: number;
+  readonly maxLines: number;
+  readonly view: CallTreeOptions;
+}
+
+/** @throws UsageError */
+export function parseShow(job: string, flags: ShowFlags): ShowRequest {
+  return {
+    job,
+    host: flags.host,
+    top: parseWhole('--top', flags.top, 1, 100_000),
+    sortBy: parseChoice('--sort', flags.sort, ['self', 'total'] as const),
+    isTree: flags.tree === true || flags.inverted === true,
+    minPercent: parsePercent('--min-percent', flags.minPercent),
+    maxLines: parseWhole('--max-lines', flags.maxLines, 1, 1_000_000),
+    view: {
+      ...(flags.event === undefined ? {} : { event: flags.event }),
+      ...(flags.filter === undefined ? {} : { withFrame: new RegExp(checkPattern('--filter', flags.filter)) }),
+      ...(flags.comm === undefined ? {} : { labels: { comm: flags.comm } }),
+      ...(flags.samples === true ? { countSamples: true } : {}),
+      ...(flags.inverted === true ? { inverted: true } : {}),
+    },
+  };
+}
+
+export async function runShow(context: CommandContext, request: ShowRequest): Promise<ExitCode> {
+  return context.withApp(async (app) => {
+    const job = await app.job(request.job);
+    if (job.request.spec.kind === 'stat') return showSeries(context, app, job, request);
+    const profile = await profileOf(app, job, request.host);
+    return request.isTree ? showTree(context, job, profile, request) : showTop(context, job, profile, request);
+  });
+}
+
+/** @throws FailureError 'not-found' that says why there is none */
+export async function profileOf(app: App, job: Job, host: string | undefined): Promise<Profile> {
+  const profile = await app.profile(job.id, host);
+  if (profile !== undefined) return profile;
+  throw fail(
+    'not-found',
+    `job ${job.id} has no profile${host === undefined ? '' : ` of ${host}`}`,
+    `\`perftrawl jobs show ${job.id}\` says why`,
+  );
+}
+
+async function showSeries(context: CommandContext, app: App, job: Job, request: ShowRequest): Promise<ExitCode> {
+  const series = await app.series(job.id, request.host);
+  if (series === undefined) {
+    throw fail('not-found', `job ${job.id} has no counters`, `\`perftrawl jobs show ${job.id}\` says why`);
+  }
+  if (context.isJson)
+    await writeJson(context.io, {
+      job: job.id,
+      interval: series.interval,
+      counters: counterTable(series),
+      losses: series.losses,
+    });
+  else await write(context.io.stdout, counterTableText(series));
+  return EXIT.ok;
+}
+
+async function showTop(context: CommandContext, job: Job, profile: Profile, request: ShowRequest): Promise<ExitCode> {
+  const { io, colours } = context;
+  const { inverted: _, ...view } = request.view;
+  const top = topFunctions(profile, { ...view, limit: request.top, sortBy: request.sortBy });
+  if (context.isJson) {
+    await writeJson(io, { job: job.id, host: request.host ?? null, ...top, losses: profile.losses });
+    return EXIT.ok;
+  }
+  const rest = top.functionCount - top.functions.length;
+  await writeLines(io.stdout, [
+    colours.bold(printable(headline(profile, top.event, top.total))),
+    ...topTable(top, io.columns),
+    ...(rest > 0 ? [colours.dim(`… and ${rest} more functions; --top ${top.functionCount} shows them all`)] : []),
+  ]);
+  return EXIT.ok;
+}
+
+async function showTree(context: CommandContext, job: Job, profile: Profile, request: ShowRequest): Promise<ExitCode> {
+  const { io, colours } = context;
+  const tree = callTree(profile, request.view);
+  if (context.isJson) {
+    const { event, type } = tree;
+    await writeJson(io, {
+      job: job.id,
+      host: request.host ?? null,
+      event,
+      type,
+      tree: callTreeJson(tree, request.minPercent),
+      losses: profile.losses,
+    });
+    return EXIT.ok;
+  }
+  const { minPercent, maxLines } = request;
+  await writeLines(io.stdout, [colours.bold(printable(headline(profile, tree.event, tree.total[0])))]);
+  await write(io.stdout, callTreeText(tree, { minPercent, maxLines, isColored: colours.isOn }));
+  return EXIT.ok;
+}
+
+function headline(profile: Profile, event: string, shown: number): string {
+  const { samples, type, weight } = eventColumns(profile, event === '' ? undefined : event);
+  const all = weight.reduce((sum, value) => sum + value, 0);
+  const line = eventLine(
+    type.type,
+    all,
+    type.unit,
+    samples.reduce((sum, value) => sum + value, 0),
+  );
+  return shown === all || all === 0 ? line : `${line}; shown below: ${((100 * shown) / all).toFixed(1)}%`;
+}
+
+export function showCommand(session: CliSession) {
+  return new Command('show')
+    .description('top functions, call tree or counters of a job')
+    .argument('[job]', 'its id, the beginning of it, or `last`', 'last')
+    .option('--host <host>', 'one host instead of all merged')
+    .option('--top <functions>', 'how many functions', '25')
+    .option('--sort <by>', 'functions by self or total', 'self')
+    .option('--tree', 'the call tree instead')
+    .option('--inverted', 'the tree from the functions that samples fell in up to their callers')
+    .option('--min-percent <percent>', 'leave less than this out of the tree', '1')
+    .option('--max-lines <lines>', 'longest tree', '200')
+    .option('--event <event>', 'which one, where several were recorded')
+    .option('--filter <regexp>', 'only samples with a matching function on their stack')
+    .option('--comm <name>', 'only samples of processes of this name')
+    .option('--samples', 'count samples, not the events they stand for')
+    .addHelpText(
+      'after',
+      examples([
+        { does: 'the last job', line: 'perftrawl show' },
+        { does: 'who calls malloc on web1?', line: "perftrawl show last --host web1 --inverted --filter '^malloc$'" },
+      ]),
+    )
+    .action(async (job, flags) => session.end(await runShow(session.context(), parseShow(job, flags))));
+}

@@ -1,0 +1,97 @@
+// What could come next on a command line: commands and options from commander's tree, hosts and jobs from the app.
+import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import type { CliSession } from './command.js';
+import { EXIT } from './exit-codes.js';
+import { write } from './io.js';
+
+/** Names that only the app knows. */
+export interface DynamicWords {
+  hosts(): Promise<readonly string[]>;
+  jobs(): Promise<readonly string[]>;
+}
+
+/** @param words after `perftrawl`; the last one, perhaps empty, is being typed */
+export async function completeWords(
+  program: CommandUnknownOpts,
+  words: readonly string[],
+  dynamic: DynamicWords,
+): Promise<string[]> {
+  const current = words.at(-1) ?? '';
+  const { command, operands, pendingOption } = walk(program, words.slice(0, -1));
+  const matching = (candidates: readonly string[]): string[] =>
+    candidates.filter((candidate) => candidate.startsWith(current)).sort();
+  if (pendingOption !== undefined) return matching(await optionValues(pendingOption, dynamic));
+  if (current.startsWith('-')) {
+    const options = [...command.options, ...(command === program ? [] : program.options)];
+    return matching([...options.flatMap((option) => option.long ?? option.short ?? []), '--help']);
+  }
+  if (command.commands.length > 0 && operands === 0) {
+    return matching(command.commands.filter((child) => !isHidden(child)).map((child) => child.name()));
+  }
+  const argument = command.registeredArguments.at(operands) ?? command.registeredArguments.at(-1);
+  if (argument === undefined) return [];
+  if (argument.name() === 'job' || argument.name() === 'jobs') return matching(['last', ...(await dynamic.jobs())]);
+  if (argument.name() === 'shell') return matching(['bash', 'zsh', 'fish']);
+  return [];
+}
+
+/** Hidden: for the scripts of `perftrawl completion`. */
+export function completeWordsCommand(session: CliSession, program: () => CommandUnknownOpts) {
+  return new Command('complete-words')
+    .argument('[words...]')
+    .helpOption(false)
+    .action(async (words) => {
+      const context = session.context();
+      const dynamic: DynamicWords = {
+        hosts: () => context.withApp(async (app) => app.hosts('').map((host) => host.name)),
+        jobs: () => context.withApp(async (app) => (await app.jobs({ limit: 50 })).map((job) => job.id)),
+      };
+      const candidates = await completeWords(program(), words, dynamic);
+      await write(context.io.stdout, candidates.map((word) => `${word}\n`).join(''));
+      session.end(EXIT.ok);
+    });
+}
+
+interface Position {
+  readonly command: CommandUnknownOpts;
+  /** Operands given to the command so far. */
+  readonly operands: number;
+  /** Long name of an option that still needs its value. */
+  readonly pendingOption: string | undefined;
+}
+
+function walk(program: CommandUnknownOpts, words: readonly string[]): Position {
+  let command = program;
+  let operands = 0;
+  let pendingOption: string | undefined;
+  for (const word of words) {
+    if (pendingOption !== undefined) {
+      pendingOption = undefined;
+      continue;
+    }
+    if (word.startsWith('-')) {
+      const option = [...command.options, ...program.options].find(
+        ({ long, short }) => word === long || word === short,
+      );
+      if (option?.required) pendingOption = option.long ?? word;
+      continue;
+    }
+    const child = command.commands.find((candidate) => candidate.name() === word);
+    if (child !== undefined && operands === 0) command = child;
+    else operands++;
+  }
+  return { command, operands, pendingOption };
+}
+
+/** Values of options that take one of few words; nothing for the others, so that the shell offers files. */
+async function optionValues(option: string, dynamic: DynamicWords): Promise<readonly string[]> {
+  if (option === '--host') return dynamic.hosts();
+  if (option === '--on') return (await dynamic.hosts()).map((name) => `name=${name}`);
+  if (option === '--call-graph') return ['fp', 'dwarf', 'lbr', 'none'];
+  if (option === '--split') return ['comm', 'pid', 'tid'];
+  return [];
+}
+
+function isHidden(command: CommandUnknownOpts): boolean {
+  return command.name() === 'complete-words';
+}

@@ -1,0 +1,182 @@
+// What a person wants to know when a job has ended: hosts, samples, losses, cost, the top of the profile, what to do next.
+
+import { eventsOf } from '../../profile/folded.js';
+import { type Loss, mergeLosses } from '../../profile/loss.js';
+import type { Profile } from '../../profile/profile.js';
+import type { CaptureSpec, Target } from '../../proto/capture.js';
+import type { App, HostRun, Job } from '../api.js';
+import { counterTable, counterTableText } from '../views/counter-table.js';
+import { eventColumns } from '../views/event-columns.js';
+import { lossText } from '../views/loss-text.js';
+import { weightText, withCommas } from '../views/number-text.js';
+import { printable } from '../views/printable.js';
+import { type TopFunctions, topFunctions } from '../views/top-functions.js';
+import type { CommandContext } from './context.js';
+import { writeJson, writeLines } from './io.js';
+import { failureText } from './render/failure-text.js';
+import { fitTable } from './render/fit-table.js';
+import { durationText, momentText } from './render/time-text.js';
+import { eventLine, topTable } from './render/top-table.js';
+
+const TOP = 10;
+
+/** On stdout. @param files written for the person already */
+export async function reportJob(
+  context: CommandContext,
+  app: App,
+  job: Job,
+  files: readonly string[],
+  isPerHost = false,
+): Promise<void> {
+  const runs = await app.hostRuns(job.id);
+  const profile = await app.profile(job.id);
+  const tops = profile === undefined ? [] : topsOf(profile);
+  const series = await app.series(job.id);
+  const losses = lossesOf(runs, profile ?? series);
+  if (context.isJson) {
+    const counters = series === undefined ? [] : counterTable(series);
+    await writeJson(context.io, { job, hosts: runs, losses, top: tops, counters, files });
+    return;
+  }
+  const { io, colours } = context;
+  const lines = [...headLines(context, job, runs), ''];
+  for (const { event, type, samples, top } of tops) {
+    lines.push(colours.bold(printable(eventLine(event, top.total, type.unit, samples))));
+    lines.push(...topTable(top, io.columns), '');
+  }
+  if (series !== undefined) lines.push(counterTableText(series));
+  if (isPerHost) lines.push(...(await perHostLines(context, app, runs)));
+  lines.push(...lossLines(context, losses));
+  lines.push(...files.map((file) => `wrote ${printable(file)}`));
+  lines.push(...nextLines(job, runs, profile));
+  await writeLines(io.stdout, lines);
+}
+
+/** `record page-faults, comm postgres, 30.0 s`. */
+export function describeSpec(spec: CaptureSpec): string {
+  if (spec.kind === 'file') return `file ${spec.path}`;
+  const events = spec.events.map((event) => event.name).join(',');
+  return `${spec.kind} ${events}, ${describeTarget(spec.target)}, ${durationText(spec.duration)}`;
+}
+
+function describeTarget(target: Target): string {
+  switch (target.kind) {
+    case 'system':
+      return target.cpus === undefined ? 'whole system' : `CPUs ${target.cpus}`;
+    case 'pids':
+      return `pids ${target.pids.join(',')}`;
+    case 'tids':
+      return `threads ${target.tids.join(',')}`;
+    case 'cgroup':
+      return `cgroup ${target.path}`;
+    case 'processes': {
+      const { comms, cmdline, unit, container } = target.selector;
+      const parts = [
+        ...(comms ?? []).map((comm) => `comm ${comm}`),
+        ...(cmdline === undefined ? [] : [`cmdline ${cmdline}`]),
+        ...(unit === undefined ? [] : [`unit ${unit}`]),
+        ...(container === undefined ? [] : [`container ${container}`]),
+      ];
+      return parts.join(', ');
+    }
+  }
+}
+
+interface EventTop {
+  readonly event: string;
+  readonly type: TopFunctions['type'];
+  readonly samples: number;
+  readonly top: TopFunctions;
+}
+
+function topsOf(profile: Profile): EventTop[] {
+  return eventsOf(profile).map((event) => {
+    const { samples, type } = eventColumns(profile, event);
+    const total = samples.reduce((sum, value) => sum + value, 0);
+    return { event, type, samples: total, top: topFunctions(profile, { event, limit: TOP }) };
+  });
+}
+
+function headLines(context: CommandContext, job: Job, runs: readonly HostRun[]): string[] {
+  const { io, colours } = context;
+  const { spec, note } = job.request;
+  const paint = job.state === 'succeeded' ? colours.green : job.state === 'running' ? colours.bold : colours.red;
+  const took = job.ended === 0 ? '' : `, took ${durationText(job.ended - job.created)}`;
+  const right = { align: 'right' as const };
+  const rows = runs.map((run) => {
+    const { progress, cost, failure } = run;
+    const figures =
+      cost === undefined
+        ? ['', '', '']
+        : [
+            durationText(cost.toolCpu + cost.agentCpu),
+            weightText(cost.peakMemoryBytes, 'bytes'),
+            weightText(cost.spooledBytes, 'bytes'),
+          ];
+    const why = failure === undefined ? '' : failureText(failure);
+    const counted = spec.kind === 'stat' ? '' : withCommas(progress.samples);
+    return [run.host, run.state, counted, withCommas(progress.lost), ...figures, why];
+  });
+  const hasFailures = runs.some((run) => run.failure !== undefined);
+  const columns = [
+    { heading: 'HOST' },
+    { heading: 'STATE' },
+    { heading: 'SAMPLES', ...right },
+    { heading: 'LOST', ...right },
+    { heading: 'CPU COST', ...right },
+    { heading: 'PEAK MEMORY', ...right },
+    { heading: 'RESULT', ...right },
+    { heading: 'WHY' },
+  ];
+  const width = hasFailures ? columns.length : columns.length - 1;
+  return [
+    `job ${colours.bold(job.id)} ${paint(job.state)}  ${printable(describeSpec(spec))}${note === '' ? '' : `  (${printable(note)})`}`,
+    `begun ${momentText(job.created)} UTC${took}`,
+    '',
+    ...fitTable(
+      columns.slice(0, width),
+      rows.map((row) => row.slice(0, width)),
+      io.columns,
+    ),
+  ];
+}
+
+async function perHostLines(context: CommandContext, app: App, runs: readonly HostRun[]): Promise<string[]> {
+  const lines: string[] = [];
+  for (const run of runs) {
+    const series = await app.series(run.jobId, run.host);
+    if (series === undefined) continue;
+    lines.push(context.colours.bold(printable(run.host)), counterTableText(series));
+  }
+  return lines;
+}
+
+/** What the results lack, and the hosts that gave none. */
+function lossesOf(runs: readonly HostRun[], result: { readonly losses: readonly Loss[] } | undefined): readonly Loss[] {
+  const known = result?.losses ?? mergeLosses(runs.map((run) => run.losses));
+  const missing = runs.filter((run) => run.failure !== undefined).map((run) => run.host);
+  if (missing.length === 0 || known.some((loss) => loss.kind === 'missing-hosts')) return known;
+  return mergeLosses([known, [{ kind: 'missing-hosts', count: missing.length, detail: missing.join(', ') }]]);
+}
+
+function lossLines(context: CommandContext, all: readonly Loss[]): string[] {
+  const losses = all.filter((loss) => loss.count > 0);
+  if (losses.length === 0) return [];
+  return [
+    context.colours.yellow('not in these figures:'),
+    ...losses.map((loss) => `  ${printable(lossText(loss))}`),
+    '',
+  ];
+}
+
+function nextLines(job: Job, runs: readonly HostRun[], profile: Profile | undefined): string[] {
+  if (job.state === 'interrupted') return [`take it up again: perftrawl jobs resume ${job.id}`];
+  if (job.state === 'running') return [`it is still running; end it with: perftrawl jobs cancel ${job.id}`];
+  const next: string[] = [];
+  if (profile !== undefined && profile.samples.length > 0) {
+    next.push(`perftrawl show ${job.id} --tree`, `perftrawl export ${job.id} --format svg -o ${job.id}.svg`);
+  }
+  if (runs.some((run) => run.artifacts.length > 0)) next.push(`perftrawl artifacts ${job.id}`);
+  if (runs.some((run) => run.failure !== undefined)) next.push('perftrawl doctor');
+  return next.length === 0 ? [] : ['next:', ...next.map((line) => `  ${line}`)];
+}

@@ -1,0 +1,165 @@
+// How a job goes, on stderr: redrawn lines on a terminal, one line per change otherwise.
+import type { CounterPoint } from '../../profile/counter-series.js';
+import type { HostRun, HostRunState, Job, JobEvent } from '../api.js';
+import { valueText, weightText, withCommas } from '../views/number-text.js';
+import { printable } from '../views/printable.js';
+import type { CliIo } from './io.js';
+import { LiveCounters } from './live-counters.js';
+import { colours } from './render/colours.js';
+import { shorten } from './render/fit-table.js';
+import { durationText } from './render/time-text.js';
+
+export interface JobView {
+  event(event: JobEvent): void;
+  /** Something the person should know, apart from the hosts' states. */
+  note(text: string): void;
+  /** Leave the last state on the screen. */
+  end(): void;
+}
+
+/** Terminals are redrawn at most this often. */
+const REDRAW_INTERVAL = 100;
+const MOST_LINES = 16;
+
+export function jobView(io: CliIo, job: Job, isPerHost: boolean): JobView {
+  return io.isStderrTty && io.env.TERM !== 'dumb' ? new LiveView(io, job, isPerHost) : new LineView(io, job);
+}
+
+/** One line per change of a host's state, and one per interval of counters: for logs and pipes. */
+class LineView implements JobView {
+  readonly #io: CliIo;
+  readonly #job: Job;
+  readonly #last = new Map<string, HostRunState>();
+
+  constructor(io: CliIo, job: Job) {
+    this.#io = io;
+    this.#job = job;
+    this.note(`${job.request.hosts.length} ${job.request.hosts.length === 1 ? 'host' : 'hosts'}`);
+  }
+
+  event(event: JobEvent): void {
+    if (event.kind === 'host-run') {
+      if (this.#last.get(event.run.host) === event.run.state) return;
+      this.#last.set(event.run.host, event.run.state);
+      this.#print(hostLine(event.run));
+    }
+    if (event.kind === 'capture' && event.body.kind === 'counters') {
+      for (const point of event.body.points) this.#print(`${event.host}: ${pointText(point)}`);
+    }
+  }
+
+  note(text: string): void {
+    this.#print(`job ${this.#job.id}: ${text}`);
+  }
+
+  end(): void {
+    this.#last.clear();
+  }
+
+  #print(line: string): void {
+    this.#io.stderr.write(`${printable(line)}\n`);
+  }
+}
+
+/** Lines that are drawn over: a heading, the hosts that matter most now, and counters as they come. */
+class LiveView implements JobView {
+  readonly #io: CliIo;
+  readonly #job: Job;
+  readonly #runs = new Map<string, HostRun>();
+  readonly #counters: LiveCounters;
+  #note = '';
+  #drawn = 0;
+  #drawnAt = Number.NEGATIVE_INFINITY;
+
+  constructor(io: CliIo, job: Job, isPerHost: boolean) {
+    this.#io = io;
+    this.#job = job;
+    this.#counters = new LiveCounters(isPerHost);
+    this.#draw();
+  }
+
+  event(event: JobEvent): void {
+    if (event.kind === 'host-run') this.#runs.set(event.run.host, event.run);
+    if (event.kind === 'capture' && event.body.kind === 'counters') this.#counters.add(event.host, event.body);
+    if (this.#io.now() - this.#drawnAt >= REDRAW_INTERVAL) this.#draw();
+  }
+
+  note(text: string): void {
+    this.#note = text;
+    this.#draw();
+  }
+
+  end(): void {
+    this.#draw();
+  }
+
+  #draw(): void {
+    const { columns, env } = this.#io;
+    const paint = colours(true, env);
+    const runs = [...this.#runs.values()].sort((a, b) => URGENCY[a.state] - URGENCY[b.state]);
+    const shown = runs.slice(0, MOST_LINES);
+    const lines = [
+      paint.bold(shorten(this.#heading(), columns - 1)),
+      ...shown.map((run) => {
+        const line = shorten(printable(`  ${hostLine(run)}`), columns - 1);
+        return run.failure === undefined ? line : paint.red(line);
+      }),
+      ...(runs.length > shown.length ? [`  … and ${runs.length - shown.length} more`] : []),
+      ...this.#counters.lines(columns - 1),
+      ...(this.#note === '' ? [] : [paint.yellow(shorten(this.#note, columns - 1))]),
+    ];
+    const back = this.#drawn === 0 ? '' : `\x1b[${this.#drawn}A\x1b[J`;
+    this.#io.stderr.write(`${back}${lines.join('\n')}\n`);
+    this.#drawn = lines.length;
+    this.#drawnAt = this.#io.now();
+  }
+
+  #heading(): string {
+    const states = new Map<HostRunState, number>();
+    for (const run of this.#runs.values()) states.set(run.state, (states.get(run.state) ?? 0) + 1);
+    const total = this.#job.request.hosts.length;
+    const parts = [...states].map(([state, hosts]) => `${hosts} ${state}`);
+    return `job ${this.#job.id}  ${total} ${total === 1 ? 'host' : 'hosts'}${parts.length === 0 ? '' : `: ${parts.join(', ')}`}`;
+  }
+}
+
+/** What a person looks for first: trouble, then what runs, then the rest. */
+const URGENCY: Record<HostRunState, number> = {
+  failed: 0,
+  lost: 0,
+  cancelled: 1,
+  fetching: 2,
+  running: 3,
+  connecting: 4,
+  waiting: 5,
+  succeeded: 6,
+};
+
+/** `web1: running  3.0 s, 1,234 samples, 56.0 KiB, 0 lost` or `web1: failed  why (remedy)`. */
+function hostLine(run: HostRun): string {
+  const head = `${run.host}: ${run.state}`;
+  if (run.failure !== undefined) {
+    const { message, remedy } = run.failure;
+    return `${head}  ${message}${remedy === '' ? '' : ` (${remedy})`}`;
+  }
+  const { elapsed, samples, bytes: size, lost } = run.progress;
+  if (elapsed === 0 && samples === 0) return head;
+  const parts = [
+    durationText(elapsed),
+    ...(samples === 0 ? [] : [`${withCommas(samples)} samples`]),
+    ...(size === 0 ? [] : [weightText(size, 'bytes')]),
+    ...(lost === 0 ? [] : [`${withCommas(lost)} lost`]),
+  ];
+  const doing = run.state === 'running' && run.captureState === 'symbolizing' ? ' (symbolizing)' : '';
+  return `${head}${doing}  ${parts.join(', ')}`;
+}
+
+/** `1.000 s  page-faults  1,234` or `1.000 s  cycles  <not supported>`. */
+function pointText(point: CounterPoint): string {
+  const value =
+    point.status === 'counted'
+      ? `${valueText(point.value)} ${point.unit}`.trimEnd()
+      : `<${point.status.replace('-', ' ')}>`;
+  const scope = point.scope === '' ? '' : `  ${point.scope}`;
+  return `${(point.time / 1000).toFixed(3)} s  ${point.event}${scope}  ${value}`;
+}

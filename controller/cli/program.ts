@@ -1,0 +1,88 @@
+// The tree of commands.
+import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { type CliSession, type CommandMaker, examples } from './command.js';
+import { agentCommand, foldCommand } from './commands/agent-side.js';
+import { artifactsCommand } from './commands/artifacts.js';
+import { caCommand } from './commands/ca.js';
+import { completionCommand } from './commands/completion.js';
+import { doctorCommand } from './commands/doctor.js';
+import { exportCommand } from './commands/export.js';
+import { hostsCommand } from './commands/hosts.js';
+import { importCommand } from './commands/import.js';
+import { jobsCommand } from './commands/jobs.js';
+import { recordCommand } from './commands/record.js';
+import { showCommand } from './commands/show.js';
+import { statCommand } from './commands/stat.js';
+import { versionCommand } from './commands/version.js';
+import { completeWordsCommand } from './complete-words.js';
+import type { GlobalOptions } from './context.js';
+import { exitCodesText } from './exit-codes.js';
+import { UsageError } from './usage-error.js';
+
+/** In the order of the help. */
+const COMMANDS: readonly { readonly group: string; readonly makers: readonly CommandMaker[] }[] = [
+  { group: 'Capture:', makers: [recordCommand, statCommand, importCommand] },
+  { group: 'Look:', makers: [showCommand, exportCommand, artifactsCommand, jobsCommand] },
+  { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand] },
+  { group: 'On a single machine:', makers: [foldCommand, agentCommand] },
+  { group: 'About:', makers: [versionCommand, completionCommand] },
+];
+
+export interface Program {
+  readonly root: CommandUnknownOpts;
+  globals(): GlobalOptions;
+}
+
+export function createProgram(session: CliSession, helpWidth: number): Program {
+  const root = new Command('perftrawl')
+    .description('perf captures across a fleet, symbolized at the source, merged into one profile')
+    .option(
+      '--inventory <file>',
+      'hosts and their labels (or PERFTRAWL_INVENTORY; default: ~/.config/perftrawl/inventory.yaml)',
+    )
+    .option('--data <directory>', 'where jobs are kept (or PERFTRAWL_DATA; default: ~/.local/share/perftrawl)')
+    .option('--json', 'print one JSON document on stdout and nothing else there')
+    .configureHelp({ showGlobalOptions: true, helpWidth })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  # which code of all hosts causes page faults?
+  perftrawl record -e page-faults -c 1 --for 10s --svg faults.svg
+  # what is missing, and what mends it?
+  perftrawl doctor
+
+\`perftrawl help exit-codes\` lists the exit codes.`,
+    );
+  for (const { group, makers } of COMMANDS) {
+    for (const make of makers) root.addCommand(make(session).helpGroup(group));
+  }
+  root.addCommand(
+    completeWordsCommand(session, () => root),
+    { hidden: true },
+  );
+  root.helpCommand(false).addCommand(helpCommand(() => root).helpGroup('About:'));
+  return { root, globals: () => root.opts() };
+}
+
+function helpCommand(root: () => CommandUnknownOpts) {
+  return new Command('help')
+    .description('help on a command, or on exit-codes')
+    .argument('[topics...]', 'a command and its subcommand, or exit-codes')
+    .addHelpText('after', examples([{ does: 'what does exit code 3 mean?', line: 'perftrawl help exit-codes' }]))
+    .action((topics, _options, command) => {
+      if (topics[0] === 'exit-codes') command.configureOutput().writeOut?.(exitCodesText());
+      else findCommand(root(), topics).outputHelp();
+    });
+}
+
+/** @throws UsageError */
+function findCommand(root: CommandUnknownOpts, topics: readonly string[]): CommandUnknownOpts {
+  let command = root;
+  for (const topic of topics) {
+    const child = command.commands.find((candidate) => candidate.name() === topic);
+    if (child === undefined) throw new UsageError(`help: there is no command '${topics.join(' ')}'`);
+    command = child;
+  }
+  return command;
+}

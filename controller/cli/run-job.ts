@@ -1,0 +1,102 @@
+// Submit a job, show how it goes, and let Ctrl-C end it: once to keep what there is, twice to discard it.
+import { hostname } from 'node:os';
+import type { CaptureSpec, Milliseconds } from '../../proto/capture.js';
+import { fail } from '../../proto/failure.js';
+import type { App, Host, Job, JobEvent } from '../api.js';
+import type { CommandContext } from './context.js';
+import { jobView } from './job-view.js';
+import { parseDuration } from './options/duration.js';
+import { parseWhole } from './options/numbers.js';
+
+/** How long a cancelled job may take to tell all its hosts. */
+const CANCEL_DEADLINE: Milliseconds = 30_000;
+
+/** The options that every command which starts a job has. */
+export interface JobOptions {
+  /** '' for all hosts of the inventory. */
+  readonly on: string;
+  readonly maxParallel: number;
+  readonly grace: Milliseconds;
+  readonly note: string;
+}
+
+/** As commander hands them over. */
+export interface JobFlags {
+  readonly on: string;
+  readonly maxParallel: string;
+  readonly grace: string;
+  readonly note: string;
+}
+
+export const JOB_DEFAULTS = { on: '', maxParallel: '32', grace: '60s', note: '' } as const;
+
+export function parseJobOptions(flags: JobFlags): JobOptions {
+  return {
+    on: flags.on,
+    maxParallel: parseWhole('--max-parallel', flags.maxParallel, 1, 10_000),
+    grace: parseDuration('--grace', flags.grace),
+    note: flags.note,
+  };
+}
+
+/** Hosts that match; @throws FailureError when none does */
+export function selectHosts(app: App, selectorText: string): readonly Host[] {
+  const hosts = app.hosts(selectorText);
+  if (hosts.length === 0) {
+    throw fail('not-found', `no host matches '${selectorText}'`, '`perftrawl hosts` lists the hosts and their labels');
+  }
+  return hosts;
+}
+
+/** Write a job down and run it to its end. */
+export async function startJob(
+  context: CommandContext,
+  app: App,
+  spec: CaptureSpec,
+  hosts: readonly Host[],
+  options: JobOptions,
+  isPerHost = false,
+): Promise<Job> {
+  const job = await app.submit({
+    spec,
+    hosts,
+    selectorText: options.on,
+    requester: `${context.io.userName}@${hostname()}`,
+    maxParallel: options.maxParallel,
+    grace: options.grace,
+    note: options.note,
+  });
+  return followJob(context, app, job, 'run', isPerHost);
+}
+
+/** Run or resume a job, shown on stderr. @param isPerHost counters of each host apart */
+export async function followJob(
+  context: CommandContext,
+  app: App,
+  job: Job,
+  how: 'run' | 'resume',
+  isPerHost = false,
+): Promise<Job> {
+  const { io } = context;
+  const view = jobView(io, job, isPerHost);
+  const { stop, cancel } = io.interrupt;
+  const onStop = (): void => view.note('stopping; what there is will be kept. Ctrl-C again discards it.');
+  let cancelling: Promise<Job> | undefined;
+  const onCancel = (): void => {
+    view.note('cancelling');
+    cancelling = app.cancel(job.id, AbortSignal.timeout(CANCEL_DEADLINE));
+    // Awaited below; this only keeps Node from calling it unhandled before then.
+    cancelling.catch(() => undefined);
+  };
+  stop.addEventListener('abort', onStop, { once: true });
+  cancel.addEventListener('abort', onCancel, { once: true });
+  const options = { signal: stop, onEvent: (event: JobEvent) => view.event(event) };
+  try {
+    const ended = how === 'run' ? await app.run(job.id, options) : await app.resume(job.id, options);
+    return cancelling === undefined ? ended : await cancelling;
+  } finally {
+    stop.removeEventListener('abort', onStop);
+    cancel.removeEventListener('abort', onCancel);
+    view.end();
+  }
+}

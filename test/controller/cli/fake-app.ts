@@ -1,0 +1,225 @@
+// An app without agents: it answers what a test gives it and remembers what it was asked. Streams and a whole command line around it.
+import { Writable } from 'node:stream';
+import type { Answer, App, Host, HostRun, Job, JobRequest, JobState, RunOptions } from '../../../controller/api.js';
+import { runCli } from '../../../controller/cli/cli.js';
+import type { AppOptions } from '../../../controller/cli/context.js';
+import type { CliIo } from '../../../controller/cli/io.js';
+import type { CounterSeries } from '../../../profile/counter-series.js';
+import type { Profile } from '../../../profile/profile.js';
+import type {
+  ArtifactPart,
+  CaptureSpec,
+  HostDescription,
+  PreflightResult,
+  ProcessInfo,
+  ProcessSelector,
+} from '../../../proto/capture.js';
+import { fail } from '../../../proto/failure.js';
+
+export const WEB1: Host = {
+  name: 'web1',
+  labels: { role: 'web' },
+  address: { transport: 'tls', host: '10.0.0.1', port: 7417 },
+};
+export const WEB2: Host = {
+  name: 'web2',
+  labels: { role: 'web' },
+  address: { transport: 'tls', host: '10.0.0.2', port: 7417 },
+};
+
+export const SPEC: CaptureSpec = {
+  kind: 'record',
+  target: { kind: 'system' },
+  duration: 1000,
+  events: [{ name: 'page-faults' }],
+  callGraph: { mode: 'fp' },
+  detail: { split: 'comm', keepTimestamps: false, lines: false },
+  keepRaw: false,
+};
+
+export function jobOf(state: JobState, spec: CaptureSpec = SPEC, hosts: readonly Host[] = [WEB1, WEB2]): Job {
+  const request = { spec, hosts, selectorText: '', requester: 'me@here', maxParallel: 32, grace: 60_000, note: '' };
+  return { id: 'job1', request, state, created: 1_700_000_000_000, ended: state === 'running' ? 0 : 1_700_000_005_000 };
+}
+
+export function runOf(host: string, more: Partial<HostRun> = {}): HostRun {
+  return {
+    jobId: 'job1',
+    host,
+    captureId: `job1-${host}`,
+    state: 'succeeded',
+    captureState: 'done',
+    sequence: 9,
+    started: 1,
+    ended: 2,
+    failure: undefined,
+    progress: { elapsed: 1000, samples: 1234, bytes: 4096, lost: 0 },
+    losses: [],
+    cost: {
+      toolCpu: 20,
+      agentCpu: 30,
+      peakMemoryBytes: 50 << 20,
+      recordedBytes: 4096,
+      spooledBytes: 2048,
+      wall: 1000,
+    },
+    artifacts: [],
+    commandLines: [],
+    ...more,
+  };
+}
+
+export const FAILED_RUN = runOf('web2', {
+  state: 'failed',
+  cost: undefined,
+  failure: { code: 'unreachable', message: 'web2 does not answer', remedy: 'start its agent' },
+});
+
+export class FakeApp implements App {
+  inventory: readonly Host[] = [WEB1, WEB2];
+  endState: JobState = 'succeeded';
+  runs: readonly HostRun[] = [runOf('web1'), runOf('web2')];
+  merged: Profile | undefined;
+  ofHost: Profile | undefined;
+  counters: CounterSeries | undefined;
+  known: Job | undefined = jobOf('succeeded');
+  descriptions: Answer<HostDescription>[] = [];
+  preflights: Answer<PreflightResult>[] = [];
+  processes: Answer<readonly ProcessInfo[]>[] = [];
+  artifact = Buffer.from('0123456789');
+  /** What happens while the job runs. */
+  during: (options: RunOptions, app: FakeApp) => Promise<void> = async () => undefined;
+  /** Names of the methods called, with what matters. */
+  readonly calls: string[] = [];
+  submitted: JobRequest | undefined;
+  selector: ProcessSelector | undefined;
+  isClosed = false;
+
+  hosts(selectorText: string): readonly Host[] {
+    const wanted = /^name=(.*)$/.exec(selectorText)?.[1];
+    return this.inventory.filter((host) => wanted === undefined || host.name === wanted);
+  }
+  async describe(): Promise<readonly Answer<HostDescription>[]> {
+    return this.descriptions;
+  }
+  async listProcesses(
+    _hosts: readonly Host[],
+    selector: ProcessSelector,
+  ): Promise<readonly Answer<readonly ProcessInfo[]>[]> {
+    this.selector = selector;
+    return this.processes;
+  }
+  async preflight(): Promise<readonly Answer<PreflightResult>[]> {
+    return this.preflights;
+  }
+  async submit(request: JobRequest): Promise<Job> {
+    this.submitted = request;
+    this.known = { ...jobOf('running'), request };
+    return this.known;
+  }
+  async run(jobId: string, options: RunOptions): Promise<Job> {
+    this.calls.push(`run ${jobId}`);
+    return this.#end(options);
+  }
+  async resume(jobId: string, options: RunOptions): Promise<Job> {
+    this.calls.push(`resume ${jobId}`);
+    return this.#end(options);
+  }
+  async cancel(jobId: string): Promise<Job> {
+    this.calls.push(`cancel ${jobId}`);
+    this.endState = 'cancelled';
+    return { ...(await this.job(jobId)), state: 'cancelled' };
+  }
+  async job(id: string): Promise<Job> {
+    if (this.known === undefined || (id !== 'last' && !this.known.id.startsWith(id))) {
+      throw fail('not-found', `there is no job ${id}`, '`perftrawl jobs ls` lists them');
+    }
+    return this.known;
+  }
+  async jobs(): Promise<readonly Job[]> {
+    return this.known === undefined ? [] : [this.known];
+  }
+  async hostRuns(): Promise<readonly HostRun[]> {
+    return this.runs;
+  }
+  async deleteJob(jobId: string): Promise<void> {
+    this.calls.push(`delete ${jobId}`);
+  }
+  async profile(_jobId: string, host?: string): Promise<Profile | undefined> {
+    return host === undefined ? this.merged : this.ofHost;
+  }
+  async series(): Promise<CounterSeries | undefined> {
+    return this.counters;
+  }
+  async *fetchArtifact(_job: string, host: string, name: string, offset: number): AsyncGenerator<ArtifactPart> {
+    this.calls.push(`fetch ${host} ${name} from ${offset}`);
+    yield { data: this.artifact.subarray(offset, offset + 4) };
+    yield { data: this.artifact.subarray(offset + 4), end: { sha256: 'aa', size: this.artifact.length } };
+  }
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
+
+  async #end(options: RunOptions): Promise<Job> {
+    await this.during(options, this);
+    const job = { ...(await this.job('last')), state: this.endState, ended: 1_700_000_005_000 };
+    this.known = job;
+    return job;
+  }
+}
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Surroundings {
+  readonly app?: FakeApp;
+  readonly isTty?: boolean;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Hands out the two stages of Ctrl-C. */
+  readonly stop?: AbortController;
+  readonly cancel?: AbortController;
+  /** Told what the command asks for when it opens the app. */
+  readonly onOpen?: (options: AppOptions) => void;
+}
+
+/** Run `perftrawl ...argv` with the fake app. */
+export async function run(argv: readonly string[], surroundings: Surroundings = {}): Promise<Outcome> {
+  const out = new Collector();
+  const err = new Collector();
+  const { app = new FakeApp(), isTty = false } = surroundings;
+  const io: CliIo = {
+    stdout: out,
+    stderr: err,
+    isStdoutTty: isTty,
+    isStderrTty: isTty,
+    columns: 120,
+    env: { TERM: 'xterm', ...surroundings.env },
+    interrupt: {
+      stop: (surroundings.stop ?? new AbortController()).signal,
+      cancel: (surroundings.cancel ?? new AbortController()).signal,
+    },
+    now: () => 1_700_000_000_000,
+    homeDirectory: '/home/me',
+    userName: 'me',
+  };
+  const code = await runCli(argv, {
+    io,
+    version: '1.2.3',
+    openApp: async (options) => {
+      surroundings.onOpen?.(options);
+      return app;
+    },
+  });
+  return { code, stdout: out.text, stderr: err.text };
+}
+
+class Collector extends Writable {
+  text = '';
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}
