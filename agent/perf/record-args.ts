@@ -19,7 +19,7 @@ const MAX_FREQUENCY = 1_000_000;
 
 /** What cannot be unwound from the stream alone is recorded to a file and read back through `perf script`. */
 export function needsPerfScript(spec: RecordSpec): boolean {
-  return spec.callGraph.mode === 'dwarf';
+  return spec.callGraph.mode === 'dwarf' || spec.callGraph.mode === 'lbr';
 }
 
 /**
@@ -39,6 +39,8 @@ export function recordArguments(spec: RecordSpec, target: ResolvedTarget, output
     ...eventArguments(spec.events),
     ...targetArguments(target, spec.events),
     ...callGraphArguments(spec.callGraph),
+    // The text of perf script shows a fixed period only where every sample holds it.
+    ...(needsPerfScript(spec) ? ['--period'] : []),
     ...(spec.detail.keepTimestamps ? ['--timestamp', '--sample-cpu'] : []),
     ...durationArguments(spec.duration),
   ];

@@ -1,0 +1,66 @@
+// What every kind of capture works with while it runs.
+import type { Loss } from '../../profile/loss.js';
+import type { CaptureState, Milliseconds } from '../../proto/capture.js';
+import type { Machine } from '../host/machine.js';
+import { commandLine } from '../perf/target-args.js';
+import { type RunningTool, startTool, type ToolOptions, type ToolResult } from '../process.js';
+import type { SpooledCapture } from '../spool/spool.js';
+import type { CaptureStop } from './capture-stop.js';
+import { CostMeter } from './cost-meter.js';
+
+export interface SpoolRoom {
+  /** Bytes that may still be spooled. */
+  room(): number;
+  /** @throws FailureError `exhausted` */
+  reserve(bytes: number): void;
+}
+
+/** What is counted while perf runs. */
+export interface Progress {
+  readonly samples: number;
+  readonly bytes: number;
+  readonly lost: number;
+}
+
+/** perf ends by itself after the duration; this much later it is ended. */
+export const TOOL_SLACK: Milliseconds = 60_000;
+
+export class CaptureContext {
+  readonly machine: Machine;
+  readonly capture: SpooledCapture;
+  readonly stop: CaptureStop;
+  readonly spool: SpoolRoom;
+  readonly cost = new CostMeter();
+  readonly commandLines: string[] = [];
+  readonly losses: Loss[] = [];
+  /** Replaced by the run of each kind. */
+  progress: () => Progress = () => ({ samples: 0, bytes: 0, lost: 0 });
+  #state: CaptureState = 'resolving';
+
+  constructor(machine: Machine, capture: SpooledCapture, stop: CaptureStop, spool: SpoolRoom) {
+    this.machine = machine;
+    this.capture = capture;
+    this.stop = stop;
+    this.spool = spool;
+  }
+
+  get state(): CaptureState {
+    return this.#state;
+  }
+
+  enter(state: CaptureState, detail: string): Promise<void> {
+    this.#state = state;
+    return this.capture.log.append({ kind: 'state', state, detail });
+  }
+
+  /** Start a tool whose command line and cost are written into the result. */
+  async start(argv: readonly string[], options: ToolOptions): Promise<RunningTool> {
+    const tool = await startTool(argv, options);
+    this.commandLines.push(commandLine(argv));
+    const done = tool.done.then((result: ToolResult) => {
+      this.cost.addTool(result);
+      return result;
+    });
+    return { ...tool, done };
+  }
+}

@@ -1,0 +1,48 @@
+// Runs `perf script` over a recording: for what only perf can unwind, and for raw stacks as text.
+
+import type { Milliseconds } from '../../proto/capture.js';
+import { fail } from '../../proto/failure.js';
+import { perfReason } from '../perf/perf-failure.js';
+import { describeEnd } from '../process.js';
+import type { CaptureContext } from './capture-context.js';
+
+/** perf script can take hours on large recordings; what it has said until then is kept. */
+export const SCRIPT_DEADLINE: Milliseconds = 600_000;
+
+/** `--no-inline`: with it perf asks addr2line for each address, which turns seconds into hours. */
+export function scriptArguments(perf: string, file: string, fields: readonly string[]): string[] {
+  const added = fields.length === 0 ? [] : [`--fields=${fields.map((field) => `+${field}`).join(',')}`];
+  return [perf, 'script', '--no-inline', `--input=${file}`, '--ns', ...added];
+}
+
+/**
+ * Hand the text to `take` as it comes. A perf script that fails in the middle is a loss; one that says nothing is a failure.
+ * @throws FailureError `tool-failed`
+ */
+export async function runPerfScript(
+  context: CaptureContext,
+  argv: readonly string[],
+  take: (chunk: Uint8Array) => Promise<void> | void,
+): Promise<void> {
+  const { discard } = context.stop;
+  const tool = await context.start(argv, { signal: discard, deadline: SCRIPT_DEADLINE, isBackground: true });
+  let bytes = 0;
+  try {
+    for await (const chunk of tool.stdout) {
+      if (!Buffer.isBuffer(chunk)) continue;
+      bytes += chunk.length;
+      await take(chunk);
+    }
+  } catch (error) {
+    tool.stop();
+    await tool.done;
+    throw error;
+  }
+  const result = await tool.done;
+  discard.throwIfAborted();
+  if (result.code === 0 && !result.passedDeadline) return;
+  if (bytes === 0) throw fail('tool-failed', `perf script failed with ${describeEnd(result)}`);
+  const why = result.passedDeadline ? 'took more than ten minutes' : perfReason(result.stderr) || describeEnd(result);
+  const kind = result.passedDeadline ? 'out-of-budget' : 'truncated-input';
+  context.losses.push({ kind, count: 1, detail: `perf script ended early: ${why}` });
+}

@@ -1,0 +1,116 @@
+// Would this capture run here, and if not, why, and what would mend it. Opens the events as the capture would, and records nothing.
+import type { CaptureSpec, EventSpec, PreflightResult, Problem, RecordSpec, StatSpec } from '../../proto/capture.js';
+import { type FailureError, toFailure } from '../../proto/failure.js';
+import { perfFailure } from '../perf/perf-failure.js';
+import { recordArguments, recordProbeArguments } from '../perf/record-args.js';
+import { statArguments, statProbeArguments } from '../perf/stat-args.js';
+import { commandLine, type ResolvedTarget } from '../perf/target-args.js';
+import { describeEnd, runTool } from '../process.js';
+import { diskProblems, privilegeProblems, tracefsProblem } from './describe.js';
+import { probeEvents, WELL_KNOWN_EVENTS } from './event-probe.js';
+import { isTracefsMounted, type Machine } from './machine.js';
+import { resolveTarget } from './resolve-target.js';
+import { requirePerf } from './tools.js';
+
+const PROBE_DEADLINE_MS = 20_000;
+
+export async function preflight(
+  machine: Machine,
+  spec: CaptureSpec,
+  stateDirectory: string,
+  signal: AbortSignal,
+): Promise<PreflightResult> {
+  const problems = await diskProblems(stateDirectory);
+  if (spec.kind === 'file')
+    return { problems: [...problems, ...fileProblems(machine, spec.path)], commandLines: [], processes: [] };
+  problems.push(...privilegeProblems(machine));
+  try {
+    const perf = requirePerf(await machine.program('perf'), machine.distribution);
+    const { target, processes } = resolveTarget(machine, spec.target);
+    const commandLines = [commandLine(realArguments(machine, spec, target, perf))];
+    problems.push(...(await eventProblems(machine, spec, target, perf, signal)));
+    return { problems, commandLines, processes };
+  } catch (error) {
+    problems.push(fatal(error));
+    return { problems, commandLines: [], processes: [] };
+  }
+}
+
+function realArguments(machine: Machine, spec: RecordSpec | StatSpec, target: ResolvedTarget, perf: string): string[] {
+  if (spec.kind === 'stat') return statArguments(spec, target, perf);
+  return recordArguments(spec, target, '-', { perf, isRoot: machine.privilege().isRoot, cpuCount: machine.cpuCount });
+}
+
+/** All events at once; only when that fails one by one, to say which. */
+async function eventProblems(
+  machine: Machine,
+  spec: RecordSpec | StatSpec,
+  target: ResolvedTarget,
+  perf: string,
+  signal: AbortSignal,
+): Promise<Problem[]> {
+  const replaced = await missingCounters(spec, perf, signal);
+  const together = await probe(machine, spec, target, perf, signal);
+  if (together === undefined) return replaced;
+  const problems: Problem[] = [];
+  if (spec.events.length > 1) {
+    for (const event of spec.events) {
+      const failure = await probe(machine, { ...spec, events: [event] }, target, perf, signal);
+      if (failure !== undefined) problems.push(fatal(failure));
+    }
+  }
+  if (problems.length === 0) problems.push(fatal(together));
+  const needsTracefs = spec.events.some(isTracepoint) && !isTracefsMounted(machine.files);
+  return [...replaced, ...problems, ...(needsTracefs ? [tracefsProblem()] : [])];
+}
+
+async function probe(
+  machine: Machine,
+  spec: RecordSpec | StatSpec,
+  target: ResolvedTarget,
+  perf: string,
+  signal: AbortSignal,
+): Promise<FailureError | undefined> {
+  const host = { perf, isRoot: machine.privilege().isRoot, cpuCount: machine.cpuCount };
+  const isStat = spec.kind === 'stat';
+  const argv = isStat ? statProbeArguments(spec, target, perf) : recordProbeArguments(spec, target, host);
+  const result = await runTool(argv, { signal, deadline: PROBE_DEADLINE_MS, hasLog: isStat });
+  if (result.code === 0) return undefined;
+  const names = spec.events.map((event) => event.name).join(', ');
+  return perfFailure({
+    doing: `opening ${names} with perf ${spec.kind}`,
+    stderr: result.stderr,
+    end: result.signal === null ? `exit status ${result.code}` : describeEnd(result),
+    isTracefsMounted: isTracefsMounted(machine.files),
+  });
+}
+
+/** Hardware events of a host without such counters: perf stat says `<not supported>`, perf record takes a clock for cycles. */
+async function missingCounters(spec: RecordSpec | StatSpec, perf: string, signal: AbortSignal): Promise<Problem[]> {
+  const bareNames = spec.events.map((event) => event.name.replace(/:[ukhHGpPSIWeb]+$/, ''));
+  const known = [...new Set(bareNames.filter((name) => WELL_KNOWN_EVENTS.includes(name)))];
+  if (known.length === 0) return [];
+  const { unusable } = await probeEvents(perf, known, signal);
+  return unusable.map((event) => ({
+    code: 'event-not-supported',
+    message:
+      spec.kind === 'record' && event === 'cycles'
+        ? 'this host has no counter for cycles: perf record takes cpu-clock in its place'
+        : `this host has no counter for ${event}`,
+    remedy: 'use a software event such as cpu-clock or page-faults',
+    isFatal: false,
+  }));
+}
+
+function isTracepoint(event: EventSpec): boolean {
+  return /^[a-z_]\w*:\w{3,}/i.test(event.name);
+}
+
+function fileProblems(machine: Machine, path: string): Problem[] {
+  if (machine.files.exists(path)) return [];
+  return [{ code: 'not-found', message: `no file ${path} on this host`, remedy: 'check the path', isFatal: true }];
+}
+
+function fatal(error: unknown): Problem {
+  return { ...toFailure(error), isFatal: true };
+}

@@ -1,0 +1,89 @@
+// `perftrawl agent`: options, state directory, service, serving, and an orderly end.
+import type { Writable } from 'node:stream';
+import { stdioDuplex } from '../proto/duplex.js';
+import { type Failure, FailureError } from '../proto/failure.js';
+import { CaptureService } from './capture-service.js';
+import { localMachine } from './host/machine.js';
+import { AGENT_HELP, type AgentOptions, parseOptions } from './options.js';
+import { listenOnSocket, listenOnTls, serveOnStream } from './serve.js';
+import { Spool } from './spool/spool.js';
+
+/** What the agent needs of its process; `process` itself will do. stdin and stdout are taken from descriptors 0 and 1. */
+export interface AgentIo {
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  readonly env: NodeJS.ProcessEnv;
+  on(signal: NodeJS.Signals, listener: () => void): unknown;
+}
+
+/** Exit codes: 0 served and ended, 1 could not serve, 2 wrong command line. */
+export async function runAgent(argv: readonly string[], io: AgentIo): Promise<number> {
+  try {
+    const options = parseOptions(argv, io.env);
+    if (options === undefined) {
+      io.stdout.write(AGENT_HELP);
+      return 0;
+    }
+    await serve(options, io);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof FailureError)) throw error;
+    io.stderr.write(`${describe(error.failure)}\n`);
+    return error.failure.code === 'bad-request' ? 2 : 1;
+  }
+}
+
+async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
+  const { state, spoolLimit, name, limits, perf, serving } = options;
+  const machine = localMachine({
+    path: io.env.PATH || '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    ...(perf === '' ? {} : { perf }),
+  });
+  const spool = await Spool.open({ directory: state, limit: spoolLimit, now: machine.now });
+  const onDefect = (captureId: string, error: unknown) => {
+    io.stderr.write(`perftrawl agent: capture ${captureId}: ${error instanceof Error ? error.stack : String(error)}\n`);
+  };
+  const service = new CaptureService({ machine, spool, stateDirectory: state, name, limits, onDefect });
+  // Whoever read our messages may be gone; captures go on.
+  io.stderr.on('error', () => undefined);
+  const stop = stopSignal(io, serving.on === 'stdio');
+  if (serving.on === 'stdio') {
+    const stream = stdioDuplex();
+    stop.addEventListener('abort', () => void service.stopAll().then(() => stream.destroy()), { once: true });
+    await serveOnStream(service, stream);
+    await service.whenIdle();
+    return;
+  }
+  const listener =
+    serving.on === 'socket'
+      ? await listenOnSocket(service, serving.path)
+      : await listenOnTls(service, serving.address, serving);
+  io.stderr.write(`perftrawl agent: listening on ${listener.address}\n`);
+  await aborted(stop);
+  await service.stopAll();
+  await listener.close();
+}
+
+/**
+ * Aborted when the agent is asked to end. On stdio, Ctrl-C and a closing terminal are meant for the controller: when that goes,
+ * stdin ends, and captures go on to their end.
+ */
+function stopSignal(io: AgentIo, isStdio: boolean): AbortSignal {
+  const controller = new AbortController();
+  const stop = () => controller.abort();
+  io.on('SIGTERM', stop);
+  io.on('SIGINT', isStdio ? () => undefined : stop);
+  io.on('SIGHUP', isStdio ? () => undefined : stop);
+  return controller.signal;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function describe({ message, remedy }: Failure): string {
+  return remedy === '' ? message : `${message}\n  try: ${remedy}`;
+}

@@ -1,0 +1,130 @@
+// The command line of `perftrawl agent`.
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { fail } from '../proto/failure.js';
+import { type CaptureLimits, DEFAULT_LIMITS } from './capture-service.js';
+import { DEFAULT_SPOOL_LIMIT } from './spool/spool.js';
+
+export type Serving =
+  | { readonly on: 'stdio' }
+  | { readonly on: 'socket'; readonly path: string }
+  | { readonly on: 'tls'; readonly address: string; readonly cert: string; readonly key: string; readonly ca: string };
+
+export interface AgentOptions {
+  readonly serving: Serving;
+  readonly state: string;
+  readonly name: string;
+  readonly spoolLimit: number;
+  readonly limits: CaptureLimits;
+  /** '' for the perf in PATH. */
+  readonly perf: string;
+}
+
+export const AGENT_HELP = `perftrawl agent: serve captures of this host
+
+  perftrawl agent --stdio                    on stdin and stdout, for whoever started it
+  perftrawl agent --socket PATH              on a unix socket of mode 0600
+  perftrawl agent --listen HOST:PORT --cert FILE --key FILE --ca FILE
+                                             on TCP, TLS 1.3, clients need a certificate of that CA
+
+Options
+  --state DIR          where captures are kept until they are fetched
+                       (default: $PERFTRAWL_STATE, else /var/lib/perftrawl/agent for root,
+                       else ~/.local/state/perftrawl/agent)
+  --name NAME          name of this host in answers (default: its hostname)
+  --spool-limit MIB    most disk space for captures (default: ${DEFAULT_SPOOL_LIMIT / 1024 / 1024})
+  --max-captures N     captures at a time, in all (default: ${DEFAULT_LIMITS.total})
+  --max-per-kind N     captures of one kind at a time (default: ${DEFAULT_LIMITS.perKind})
+  --perf PATH          the perf to use (default: the one in PATH)
+  --help               this text
+
+Examples
+  perftrawl agent --listen 0.0.0.0:7411 --cert db1.crt --key db1.key --ca ca.crt
+  perftrawl agent --socket /run/perftrawl/agent.sock --name db1
+
+With --stdio the end of stdin ends the agent, but not its captures: it stays until they are done, and the next agent on the same
+state directory serves them. SIGTERM stops captures early and keeps what there is.
+`;
+
+/** @returns undefined when help was asked for. @throws FailureError `bad-request` */
+export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): AgentOptions | undefined {
+  const values = parse(argv);
+  if (values.help === true) return undefined;
+  const limits: CaptureLimits = {
+    perKind: positive('--max-per-kind', values['max-per-kind'], DEFAULT_LIMITS.perKind),
+    total: positive('--max-captures', values['max-captures'], DEFAULT_LIMITS.total),
+  };
+  const mebibytes = positive('--spool-limit', values['spool-limit'], DEFAULT_SPOOL_LIMIT / 1024 / 1024);
+  return {
+    serving: servingOf(values),
+    state: resolve(values.state ?? defaultState(env)),
+    name: values.name ?? '',
+    spoolLimit: mebibytes * 1024 * 1024,
+    limits,
+    perf: values.perf ?? '',
+  };
+}
+
+const OPTIONS = {
+  stdio: { type: 'boolean' },
+  socket: { type: 'string' },
+  listen: { type: 'string' },
+  cert: { type: 'string' },
+  key: { type: 'string' },
+  ca: { type: 'string' },
+  state: { type: 'string' },
+  name: { type: 'string' },
+  'spool-limit': { type: 'string' },
+  'max-captures': { type: 'string' },
+  'max-per-kind': { type: 'string' },
+  perf: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+type Values = ReturnType<typeof parse>;
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: OPTIONS, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    throw wrong(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function servingOf({ stdio, socket, listen, cert, key, ca }: Values): Serving {
+  const ways = [stdio === true, socket !== undefined, listen !== undefined].filter(Boolean).length;
+  if (ways !== 1) throw wrong('give exactly one of --stdio, --socket PATH and --listen HOST:PORT');
+  if (listen === undefined && (cert ?? key ?? ca) !== undefined)
+    throw wrong('--cert, --key and --ca belong to --listen');
+  if (stdio === true) return { on: 'stdio' };
+  if (socket !== undefined) return { on: 'socket', path: resolve(socket) };
+  if (listen === undefined || !/^(?:\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/.test(listen)) {
+    throw wrong(`${JSON.stringify(listen ?? '')} is no HOST:PORT`);
+  }
+  if (cert === undefined || key === undefined || ca === undefined) {
+    throw fail(
+      'bad-request',
+      'perftrawl agent: --listen needs --cert, --key and --ca: captures are never served unencrypted or to anybody',
+      'make them with `perftrawl ca init` and `perftrawl ca issue`',
+    );
+  }
+  return { on: 'tls', address: listen, cert, key, ca };
+}
+
+function defaultState(env: NodeJS.ProcessEnv): string {
+  if (env.PERFTRAWL_STATE !== undefined && env.PERFTRAWL_STATE !== '') return env.PERFTRAWL_STATE;
+  if (process.getuid?.() === 0) return '/var/lib/perftrawl/agent';
+  return join(env.XDG_STATE_HOME || join(homedir(), '.local/state'), 'perftrawl/agent');
+}
+
+function positive(option: string, text: string | undefined, absent: number): number {
+  if (text === undefined) return absent;
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw wrong(`${option} takes a whole number from 1 on, not ${JSON.stringify(text)}`);
+}
+
+function wrong(message: string) {
+  return fail('bad-request', `perftrawl agent: ${message}`, 'see perftrawl agent --help');
+}

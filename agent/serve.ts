@@ -1,0 +1,134 @@
+// Serves the agent's API: on stdio, on a unix socket, or on TCP with TLS 1.3 and client certificates.
+import { once } from 'node:events';
+import { readFile, rm } from 'node:fs/promises';
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import tls from 'node:tls';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { AgentApi } from '../proto/agent-api.js';
+import { addAgentService, SERVER_OPTIONS } from '../proto/agent-server.js';
+import { serveStream } from '../proto/duplex.js';
+import { fail } from '../proto/failure.js';
+import { hasCode } from './spool/file-error.js';
+
+/** How long calls may take to end once serving is to end. */
+const CLOSE_MS = 2000;
+
+/** Serve one stream until it closes. */
+export async function serveOnStream(api: AgentApi, stream: Duplex): Promise<void> {
+  const server = newServer(api);
+  const closed = once(stream, 'close');
+  // A controller that went away is no defect: `close` follows.
+  stream.on('error', () => stream.destroy());
+  serveStream(server, stream);
+  await closed;
+  server.forceShutdown();
+}
+
+export interface Listener {
+  /** Where it listens: `unix:PATH` or `HOST:PORT`, the port as bound. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** @throws FailureError `conflict` when another agent serves there */
+export async function listenOnSocket(api: AgentApi, path: string): Promise<Listener> {
+  await removeStaleSocket(path);
+  const server = newServer(api);
+  const before = process.umask(0o177);
+  try {
+    await bind(server, `unix:${path}`, ServerCredentials.createInsecure());
+  } finally {
+    process.umask(before);
+  }
+  return { address: `unix:${path}`, close: () => close(server) };
+}
+
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+/** @throws FailureError `not-found`, `permission` or `bad-request` for certificates that cannot be used */
+export async function listenOnTls(api: AgentApi, address: string, files: TlsFiles): Promise<Listener> {
+  const [cert, key, ca] = await Promise.all([files.cert, files.key, files.ca].map(readPem));
+  // grpc-js has no option for it; it takes Node's default for the secure contexts it makes.
+  tls.DEFAULT_MIN_VERSION = 'TLSv1.3';
+  const server = newServer(api);
+  let credentials: ServerCredentials;
+  try {
+    tls.createSecureContext({ cert, key, ca });
+    credentials = ServerCredentials.createSsl(ca, [{ cert_chain: cert, private_key: key }], true);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw fail(
+      'bad-request',
+      `cannot use the certificate ${files.cert} with its key: ${why}`,
+      'issue a new one',
+      error,
+    );
+  }
+  const port = await bind(server, address, credentials);
+  return { address: address.replace(/:\d+$/, `:${port}`), close: () => close(server) };
+}
+
+function newServer(api: AgentApi): Server {
+  const server = new Server(SERVER_OPTIONS);
+  addAgentService(server, api);
+  return server;
+}
+
+function bind(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, port) => {
+      if (error === null) resolve(port);
+      else reject(fail('conflict', `cannot listen on ${address}: ${error.message}`, 'choose another address', error));
+    });
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.forceShutdown(), CLOSE_MS);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+async function readPem(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT'))
+      throw fail('not-found', `no file ${path}`, 'make it with `perftrawl ca issue`', error);
+    throw fail(
+      'permission',
+      `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,
+      '',
+      error,
+    );
+  }
+}
+
+/** A socket file that nobody answers on is left from an agent that was killed. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const probe = net.connect(path);
+  try {
+    await once(probe, 'connect');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return;
+    if (hasCode(error, 'ECONNREFUSED')) return rm(path, { force: true });
+    throw fail(
+      'conflict',
+      `cannot listen on ${path}: ${error instanceof Error ? error.message : String(error)}`,
+      '',
+      error,
+    );
+  } finally {
+    probe.destroy();
+  }
+  throw fail('conflict', `another process serves on ${path}`, 'use that agent, or another --socket');
+}
