@@ -5,6 +5,9 @@
 //   net/http.(*Client).Do              ->  itself: a Go method
 //   a->b->c                            ->  a, b_[i], c_[i]     inlined by a JIT compiler; `operator->` stays whole
 //   no name, in /usr/lib/libc.so.6     ->  [libc.so.6]
+//
+// Where the classic script loses something, it is not followed: it drops functions of a program's own anonymous namespace, cuts
+// `operator->` in two and garbles frames of deleted files.
 
 export interface FrameStyle {
   /** Mark kernel frames with `_[k]`. */
@@ -13,10 +16,11 @@ export interface FrameStyle {
   readonly marksJit: boolean;
 }
 
-/** What frames without a name are called; `object` is the mapping's file name, '' without one. `address` is shown where given. */
-export function unnamedFrame(object: string, address: string | undefined): string {
-  const name = object === '' ? 'unknown' : object.slice(object.lastIndexOf('/') + 1);
-  return address === undefined ? `[${name}]` : `[${name} <${address}>]`;
+/** What a frame without a name is called; `object` is the mapping's file name, '' without one. `address` is shown where given. */
+export function unnamedFrame(object: string, address: string | undefined, style: FrameStyle): string {
+  const file = object === '' ? 'unknown' : object.slice(object.lastIndexOf('/') + 1).replace(/ \(deleted\)$/, '');
+  const name = address === undefined ? `[${file}]` : `[${file} <${address}>]`;
+  return marked(withoutSeparators(name), object, style);
 }
 
 /**
@@ -29,16 +33,29 @@ export function foldedFrames(name: string, object: string, isJava: boolean, styl
   while (parts.length > 1 && parts.at(-1) === '') parts.pop();
   return parts.map((part, index) => {
     const tidy = tidyName(part, isJava);
-    if (index > 0) return tidy.includes('_[i]') ? tidy : `${tidy}_[i]`;
-    if (style.marksKernel && /^\[|vmlinux$/.test(object) && !object.includes('unknown')) return `${tidy}_[k]`;
-    if (style.marksJit && /\/tmp\/perf-\d+\.map/.test(object) && !tidy.includes('_[j]')) return `${tidy}_[j]`;
-    return tidy;
+    if (index === 0) return marked(tidy, object, style);
+    return tidy.includes('_[i]') ? tidy : `${tidy}_[i]`;
   });
 }
 
+function marked(name: string, object: string, { marksKernel, marksJit }: FrameStyle): string {
+  if (marksKernel && /^\[|vmlinux$/.test(object) && !object.includes('unknown')) return `${name}_[k]`;
+  if (marksJit && /\/tmp\/perf-\d+\.map/.test(object) && !name.includes('_[j]')) return `${name}_[j]`;
+  return name;
+}
+
 function tidyName(name: string, isJava: boolean): string {
-  let tidy = name.replaceAll(';', ':').replace(/[\r\n]/g, ' ');
+  let tidy = withoutSeparators(name);
   if (tidy.includes('(') && !/\.\(.*\)\./.test(tidy)) tidy = tidy.replace(/\((?!anonymous namespace\)).*/, '');
-  tidy = tidy.replace(/["']/g, '');
   return isJava && tidy.startsWith('L') && tidy.includes('/') ? tidy.slice(1) : tidy;
+}
+
+/** Nothing that would end a frame or a line, and none of the quotes that would end an attribute of an SVG. */
+function withoutSeparators(name: string): string {
+  return /[;\r\n"']/.test(name)
+    ? name
+        .replaceAll(';', ':')
+        .replace(/[\r\n]/g, ' ')
+        .replace(/["']/g, '')
+    : name;
 }

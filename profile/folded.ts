@@ -128,15 +128,16 @@ class LocationNames {
     const { marksKernel = false, marksJit = false, addressOf } = this.#options;
     const mapping = locations.mapping[location];
     const object = mapping < 0 ? '' : strings[mappings.filename[mapping]];
-    const unnamed = (): string => unnamedFrame(object === '[unknown]' ? '' : object, addressOf?.(location));
+    const style = { marksKernel, marksJit };
+    const unnamed = (): string => unnamedFrame(object === '[unknown]' ? '' : object, addressOf?.(location), style);
     const from = locations.lineStart[location];
     const to = locations.lineStart[location + 1];
-    const style = { marksKernel, marksJit };
     const names: string[] = [];
-    if (from === to) names.push(...foldedFrames(unnamed(), object, isJava, style));
+    if (from === to) names.push(unnamed());
     for (let row = to - 1; row >= from; row--) {
       const name = strings[functions.name[lines.function[row]]];
-      names.push(...foldedFrames(name === '[unknown]' ? unnamed() : name, object, isJava, style));
+      if (name === '[unknown]') names.push(unnamed());
+      else names.push(...foldedFrames(name, object, isJava, style));
     }
     return names;
   }
