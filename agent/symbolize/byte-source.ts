@@ -25,6 +25,19 @@ export function sliceSource(source: ByteSource, offset: number, size: number): B
   };
 }
 
+/** Everything to the end, even where `size` does not tell (in /proc, or in a file that grows); at most `limit` bytes. */
+export function readToEnd(source: ByteSource, limit: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (let chunk = 1 << 16; length < limit; chunk = Math.min(chunk * 4, 1 << 24)) {
+    const part = source.read(length, Math.min(chunk, limit - length));
+    if (part.length === 0) break;
+    parts.push(part);
+    length += part.length;
+  }
+  return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+}
+
 const BLOCK = 1 << 16;
 const MAX_BLOCKS = 64;
 const MAX_NAME = 1 << 16;

@@ -54,21 +54,26 @@ async function demangleWithWasm(names: readonly string[], readable: Map<string, 
   for (const name of names) readable.set(name, withoutParameters(name, demangleAny(name)));
 }
 
-/** `Foo::bar(int, char) const [clone .cold]` to `Foo::bar [clone .cold]`: what perf leaves of it. Rust names have no parameters. */
+/**
+ * What perf leaves of a C++ name: `Foo::bar` of `Foo::bar(int, char) const [clone .cold]`. Rust names have no parameters, but the
+ * statics that a compiler splits have a number: `ARGV` of `ARGV.0`.
+ */
 export function withoutParameters(mangled: string, demangled: string): string {
   if (demangled === mangled) return demangled;
-  const clone = /(?: \[clone [^\]]*\])+$/.exec(demangled)?.[0] ?? '';
-  const whole = demangled.slice(0, demangled.length - clone.length);
-  const qualifiers = /(?: const| volatile| &&?)*$/.exec(whole)?.[0] ?? '';
-  const name = whole.slice(0, whole.length - qualifiers.length);
-  if (!name.endsWith(')')) return demangled;
+  if (mangled.startsWith('_R')) return demangled.replace(/(?:\.\d+)+$/, '');
+  const whole = demangled
+    .replace(/(?: \[clone [^\]]*\])+$/, '')
+    .replaceAll(', >', '>')
+    .replaceAll('_GLOBAL__N_1', '(anonymous namespace)');
+  const name = whole.replace(/(?: const| volatile| &&?)+$/, '');
+  if (!name.endsWith(')')) return whole;
   let depth = 0;
   for (let at = name.length - 1; at > 0; at--) {
     if (name[at] === ')') depth++;
     else if (name[at] === '(') depth--;
-    if (depth === 0) return name.slice(0, at) + clone;
+    if (depth === 0) return name.slice(0, at);
   }
-  return demangled;
+  return whole;
 }
 
 function isOcaml(name: string): boolean {

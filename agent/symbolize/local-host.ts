@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, constants, fstat, open, readlink, readSync, type Stats } from 'node:fs';
 import { homedir, constants as osConstants, setPriority } from 'node:os';
 import { performance } from 'node:perf_hooks';
+import { readToEnd } from './byte-source.js';
 import type { KeptObjects, OpenResult, ProgramLimits, ProgramResult, SymbolFile, SymbolHost } from './symbol-host.js';
 
 export interface LocalHostOptions {
@@ -62,19 +63,6 @@ export function openFile(path: string, followLink: boolean): Promise<OpenResult>
   });
 }
 
-/** @returns at most `limit` bytes */
-export function readToEnd(file: SymbolFile, limit: number): Uint8Array {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  while (length < limit) {
-    const part = file.read(length, Math.min(1 << 22, limit - length));
-    if (part.length === 0) break;
-    parts.push(part);
-    length += part.length;
-  }
-  return parts.length === 1 ? parts[0] : Buffer.concat(parts);
-}
-
 function failure(error: NodeJS.ErrnoException): OpenResult {
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'ESRCH') {
     return { kind: 'gone', reason: 'file is gone' };
@@ -101,22 +89,31 @@ function fileOf(descriptor: number, stats: Stats): SymbolFile {
 function readAt(descriptor: number, offset: number, length: number): Uint8Array {
   if (!(length > 0) || !Number.isSafeInteger(offset) || offset < 0) return new Uint8Array(0);
   const parts: Uint8Array[] = [];
-  let done = 0;
-  while (done < length) {
+  for (let done = 0; done < length; ) {
     const part = Buffer.allocUnsafeSlow(Math.min(length - done, 1 << 24));
-    const count = readOrNothing(descriptor, part, offset + done);
-    if (count > 0) parts.push(part.subarray(0, count));
-    done += count;
-    // A short read is the end of a regular file; /proc gives short reads in the middle, and nothing at its end.
-    if (count === 0) break;
+    const filled = fill(descriptor, part, offset + done);
+    if (filled > 0) parts.push(part.subarray(0, filled));
+    if (filled < part.length) break;
+    done += filled;
   }
   return parts.length === 1 ? parts[0] : Buffer.concat(parts);
 }
 
+/** Files in /proc give a page at a time: only a read of nothing is their end. @returns bytes read */
+function fill(descriptor: number, into: Buffer, offset: number): number {
+  let done = 0;
+  while (done < into.length) {
+    const count = readOrNothing(descriptor, into, done, offset + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
 /** A file that shrinks, or memory that is unmapped while it is read (EIO), ends where it can no longer be read. */
-function readOrNothing(descriptor: number, into: Buffer, offset: number): number {
+function readOrNothing(descriptor: number, into: Buffer, at: number, offset: number): number {
   try {
-    return readSync(descriptor, into, 0, into.length, offset);
+    return readSync(descriptor, into, at, into.length - at, offset);
   } catch (error) {
     if (error instanceof Error && 'code' in error) return 0;
     throw error;

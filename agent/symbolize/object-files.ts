@@ -72,8 +72,9 @@ export class ObjectFinder {
       else yield { prefix, open: () => host.open(prefix + path) };
       yield { prefix, open: () => this.#executable(pid, path) };
     }
-    const kept = host.kept?.object(path, context.pids);
-    if (kept !== undefined) yield { prefix: '', open: () => Promise.resolve({ kind: 'file', file: kept }) };
+    for (const file of host.kept?.objects(path, context.pids) ?? []) {
+      yield { prefix: '', open: () => Promise.resolve({ kind: 'file', file }) };
+    }
     if (context.buildId === '') yield plain;
     else yield { prefix: '', open: () => host.open(`${cacheEntry(host, context.buildId)}/elf`) };
   }

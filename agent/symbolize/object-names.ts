@@ -1,6 +1,6 @@
 // Names the addresses of one object of user space: an ELF file, the vDSO, or the memory of a JIT compiler.
 import type { Milliseconds } from '../../proto/capture.js';
-import { memorySource } from './byte-source.js';
+import { memorySource, readToEnd } from './byte-source.js';
 import { findDebugSymbols } from './debug-files.js';
 import { addressOfOffset, buildIdOf, type Elf, ElfError, parseElf } from './elf.js';
 import { hasSymtab, type SymbolNames, scanElf } from './elf-symbols.js';
@@ -96,8 +96,7 @@ export async function nameJitCode(
       continue;
     }
     try {
-      if (file.size > MAX_PERF_MAP) return unnamed(`the map is larger than ${MAX_PERF_MAP} bytes`);
-      const names = scanPerfMap(file.read(0, file.size), addresses);
+      const names = scanPerfMap(readToEnd(file, MAX_PERF_MAP), addresses);
       const listed = names.map((name) => (name === undefined ? [] : [{ text: name, suffix: '' }]));
       return { names: listed, frames: [], reason: 'no entry of the map covers the address' };
     } finally {

@@ -51,8 +51,8 @@ export interface SymbolHost {
 
 /** What an ObjectKeeper has kept; see there. Files stay the keeper's: closing them here does nothing. */
 export interface KeptObjects {
-  /** The file at `path` as one of `pids` had it mapped; the latest one when no pid is given. */
-  object(path: string, pids: readonly number[]): SymbolFile | undefined;
+  /** The files at `path` as one of `pids` had them mapped, the latest first. */
+  objects(path: string, pids: readonly number[]): readonly SymbolFile[];
   /** The perf map that process `pid` wrote. */
   perfMap(pid: number): SymbolFile | undefined;
 }

@@ -1,6 +1,6 @@
 // The oracle: a perf.data of samples at addresses of our choice, so that `perf script` itself says how it names each of them.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -62,6 +62,7 @@ function perfData(mappings: readonly PretendedMapping[], addresses: readonly (nu
   attribute.writeBigUInt64LE(3n, 24);
   const records = [
     record(3, IS_USER, pids(pid), Buffer.from('pretended\0\0\0\0\0\0\0')),
+    ...(addresses.some((address) => typeof address === 'bigint') ? [kernelMapping()] : []),
     ...mappings.map((mapping) =>
       record(
         1,
@@ -87,6 +88,14 @@ function perfData(mappings: readonly PretendedMapping[], addresses: readonly (nu
   return Buffer.concat([header, attribute, data]);
 }
 
+/** What perf record itself writes about the kernel: everything from `_text` on. */
+function kernelMapping(): Buffer {
+  const line = /^([0-9a-f]+) . _text$/m.exec(readFileSync('/proc/kallsyms', 'latin1'));
+  const start = BigInt(`0x${line?.[1] ?? 'ffffffff81000000'}`);
+  const name = Buffer.from('[kernel.kallsyms]_text\0\0');
+  return record(1, IS_KERNEL, pids(0xffffffff, 0), words(start, 0xffffffffffffffffn - start, start), name);
+}
+
 function record(type: number, misc: number, ...parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts);
   const header = Buffer.alloc(8);
@@ -96,10 +105,10 @@ function record(type: number, misc: number, ...parts: readonly Buffer[]): Buffer
   return Buffer.concat([header, body]);
 }
 
-function pids(pid: number): Buffer {
+function pids(pid: number, tid = pid): Buffer {
   const buffer = Buffer.alloc(8);
   buffer.writeUInt32LE(pid, 0);
-  buffer.writeUInt32LE(pid, 4);
+  buffer.writeUInt32LE(tid, 4);
   return buffer;
 }
 
