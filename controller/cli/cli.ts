@@ -22,7 +22,7 @@ export async function runCli(argv: readonly string[], dependencies: CliDependenc
       code = given;
     },
   };
-  const program = createProgram(session, io.columns);
+  const program = createProgram(session);
   configure(program.root, io);
   try {
     await program.root.parseAsync([...argv], { from: 'user' });
@@ -36,10 +36,15 @@ export async function runCli(argv: readonly string[], dependencies: CliDependenc
 function configure(command: CommandUnknownOpts, io: CliIo): void {
   command.exitOverride();
   command.showSuggestionAfterError();
+  command.configureHelp({ showGlobalOptions: true });
   command.configureOutput({
     writeOut: (text) => void io.stdout.write(text),
     writeErr: (text) => void io.stderr.write(text),
     outputError: () => undefined,
+    getOutHelpWidth: () => io.columns,
+    getErrHelpWidth: () => io.columns,
+    getOutHasColors: () => colours(io.isStdoutTty, io.env).isOn,
+    getErrHasColors: () => colours(io.isStderrTty, io.env).isOn,
   });
   for (const child of command.commands) configure(child, io);
 }

@@ -37,7 +37,7 @@ export const EXIT_CODE_TABLE: readonly ExitCodeMeaning[] = [
   { code: EXIT.notAllowed, meaning: 'the host refuses or cannot: permission, policy, a tool that is not installed' },
   { code: EXIT.defect, meaning: 'a defect of perftrawl' },
   { code: EXIT.interrupted, meaning: 'cancelled: two times Ctrl-C, or `jobs cancel` from elsewhere' },
-  { code: EXIT.outputClosed, meaning: 'the reader of the output went away (`perftrawl show last | head`)' },
+  { code: EXIT.outputClosed, meaning: 'the reader of the output went away, as `head` does' },
 ];
 
 const OF_FAILURE: Record<FailureCode, ExitCode> = {

@@ -33,7 +33,7 @@ export interface Program {
   globals(): GlobalOptions;
 }
 
-export function createProgram(session: CliSession, helpWidth: number): Program {
+export function createProgram(session: CliSession): Program {
   const root = new Command('perftrawl')
     .description('perf captures across a fleet, symbolized at the source, merged into one profile')
     .option(
@@ -42,7 +42,6 @@ export function createProgram(session: CliSession, helpWidth: number): Program {
     )
     .option('--data <directory>', 'where jobs are kept (or PERFTRAWL_DATA; default: ~/.local/share/perftrawl)')
     .option('--json', 'print one JSON document on stdout and nothing else there')
-    .configureHelp({ showGlobalOptions: true, helpWidth })
     .addHelpText(
       'after',
       `
