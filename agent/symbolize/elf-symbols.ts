@@ -165,7 +165,7 @@ function placeOf(section: Section, runtimeSection: Section | undefined): Place {
 
 /** The bytes as little-endian words; copied when they do not begin at a word. */
 function alignedWords(bytes: Uint8Array): Uint32Array {
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length >>> 2);
 }
 
