@@ -58,7 +58,8 @@ async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
     serving.on === 'socket'
       ? await listenOnSocket(service, serving.path)
       : await listenOnTls(service, serving.address, serving);
-  io.stderr.write(`perftrawl agent: listening on ${listener.address}\n`);
+  // The one line on stdout: whoever started the agent on port 0 reads the port from it.
+  io.stdout.write(`listening on ${listener.address}\n`);
   await aborted(stop);
   await service.stopAll();
   await listener.close();

@@ -100,7 +100,7 @@ async function startAgent(name) {
   return new Promise((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`agent ${name} ended with ${code}: ${complaints}`)));
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const match = /^listening on .*:(\d+)$/.exec(line);
+      const match = /listening on .*:(\d+)$/.exec(line);
       if (match === null) return;
       say(`   ${name}: pid ${child.pid}, ${line}`);
       resolve(Number(match[1]));

@@ -166,6 +166,8 @@ async function partsOf(
   return exporter.write(await profileOf(app, job, request.host), request.options);
 }
 
+const RAW_STACKS = 'perf-script.txt';
+
 type ProfileWriter = (profile: Profile, options?: ExportOptions) => ExportParts;
 
 /** Every sample with its stack: of one host, because clocks differ; from its timed profile, else from the text the agent keeps. */
@@ -200,9 +202,10 @@ async function rawStacks(
   return artifactBytes(app, job.id, run.host, text, context.io.interrupt.stop);
 }
 
-/** The text of `perf script` among the files an agent keeps. */
+/** Agents make the text of `perf script` when it is asked for, from the perf.data that they keep. */
 function rawStackArtifact(run: HostRun): string | undefined {
-  return run.artifacts.find(({ mediaType, name }) => mediaType.startsWith('text/') && name.includes('script'))?.name;
+  const names = run.artifacts.map(({ name }) => name);
+  return names.includes('perf.data') || names.includes(RAW_STACKS) ? RAW_STACKS : undefined;
 }
 
 async function* artifactBytes(
