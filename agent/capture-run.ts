@@ -31,6 +31,7 @@ export async function runCapture({ machine, spool, capture, spec, stop }: Captur
     if (!stop.discard.aborted) failure = toFailure(error);
   } finally {
     for (const timer of timers) clearInterval(timer);
+    await context.endTools();
   }
   try {
     await finish(context, outcomeOf(stop, failure), failure);

@@ -13,6 +13,7 @@ import type {
 } from '../proto/capture.js';
 import { fail } from '../proto/failure.js';
 import { CaptureStop } from './capture/capture-stop.js';
+import { checkSpec } from './capture/check-spec.js';
 import { runCapture } from './capture-run.js';
 import { describeHost } from './host/describe.js';
 import type { Machine } from './host/machine.js';
@@ -79,6 +80,7 @@ export class CaptureService implements AgentApi {
 
   async startCapture({ captureId, spec, requester }: StartCapture): Promise<{ readonly isNew: boolean }> {
     const { machine, spool, onDefect } = this.#options;
+    checkSpec(spec);
     const request = { captureId, kind: spec.kind, spec: canonicalSpec(spec), requester: requester.slice(0, 256) };
     const capture = await spool.create(request, (running) => this.#admit(spec, running));
     if (capture === undefined) return { isNew: false };

@@ -35,6 +35,7 @@ export class CaptureContext {
   readonly losses: Loss[] = [];
   /** Replaced by the run of each kind. */
   progress: () => Progress = () => ({ samples: 0, bytes: 0, lost: 0 });
+  readonly #running = new Set<RunningTool>();
   #state: CaptureState = 'resolving';
 
   constructor(machine: Machine, capture: SpooledCapture, stop: CaptureStop, spool: SpoolRoom) {
@@ -57,10 +58,22 @@ export class CaptureContext {
   async start(argv: readonly string[], options: ToolOptions): Promise<RunningTool> {
     const tool = await startTool(argv, options);
     this.commandLines.push(commandLine(argv));
+    this.#running.add(tool);
     const done = tool.done.then((result: ToolResult) => {
+      this.#running.delete(tool);
       this.cost.addTool(result);
       return result;
     });
     return { ...tool, done };
+  }
+
+  /** Whatever still runs when the capture ends (it failed half-way) ends with it. */
+  async endTools(): Promise<void> {
+    for (const tool of this.#running) {
+      tool.stop();
+      tool.stdout.destroy();
+      tool.log?.destroy();
+      await tool.done;
+    }
   }
 }

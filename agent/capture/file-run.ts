@@ -19,7 +19,7 @@ export async function runFile(context: CaptureContext, spec: FileSpec): Promise<
   let raw: RawProfile;
   try {
     const format = spec.format === 'detect' ? await detectFormat(file, spec.path) : spec.format;
-    const source = format === 'perf-data' ? perfDataSource(spec.detail, false) : perfScriptSource(spec.detail);
+    const source = format === 'perf-data' ? perfDataSource(spec.detail) : perfScriptSource(spec.detail);
     context.progress = () => source;
     await context.enter('running', `reading ${spec.path} as ${format}`);
     await readAll(context, file, source);

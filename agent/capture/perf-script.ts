@@ -27,16 +27,10 @@ export async function runPerfScript(
   const { discard } = context.stop;
   const tool = await context.start(argv, { signal: discard, deadline: SCRIPT_DEADLINE, isBackground: true });
   let bytes = 0;
-  try {
-    for await (const chunk of tool.stdout) {
-      if (!Buffer.isBuffer(chunk)) continue;
-      bytes += chunk.length;
-      await take(chunk);
-    }
-  } catch (error) {
-    tool.stop();
-    await tool.done;
-    throw error;
+  for await (const chunk of tool.stdout) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    bytes += chunk.length;
+    await take(chunk);
   }
   const result = await tool.done;
   discard.throwIfAborted();

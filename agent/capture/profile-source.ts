@@ -4,7 +4,9 @@ import type { Profile } from '../../profile/profile.js';
 import type { Detail } from '../../proto/capture.js';
 import { PerfDataParser } from '../perf/perf-data-parser.js';
 import { ScriptParser } from '../perf/script-parser.js';
+import type { MapRecord } from '../perf/sideband-record.js';
 import type { KernelSymbol, ObjectContext } from '../symbolize/object-context.js';
+import type { ObjectKeeper } from '../symbolize/object-keeper.js';
 import type { Progress } from './capture-context.js';
 
 export interface RawProfile {
@@ -23,9 +25,15 @@ export interface ProfileSource extends Progress {
   end(): RawProfile;
 }
 
-/** @param isLive captured just now on this host */
-export function perfDataSource({ split, keepTimestamps }: Detail, isLive: boolean): ProfileSource {
-  const parser = new PerfDataParser({ split, keepTimestamps, isLive });
+/** @param keeper for a live recording: told of what is mapped, so that it can be named when its process is gone */
+export function perfDataSource({ split, keepTimestamps }: Detail, keeper?: ObjectKeeper): ProfileSource {
+  const isLive = keeper !== undefined;
+  const onMap = (map: MapRecord) => {
+    if (!map.isExecutable || map.isKernel) return;
+    const { pid, filename: path, inode, start, length } = map;
+    keeper?.note({ pid, path, inode, start, end: start + length });
+  };
+  const parser = new PerfDataParser({ split, keepTimestamps, isLive, ...(isLive ? { onMap } : {}) });
   return {
     get samples() {
       return parser.samples;

@@ -11,10 +11,11 @@ import { needsPerfScript, recordArguments } from '../perf/record-args.js';
 import { describeEnd, type ToolResult } from '../process.js';
 import { adoptArtifact } from '../spool/artifact.js';
 import { hasCode } from '../spool/file-error.js';
+import { ObjectKeeper } from '../symbolize/object-keeper.js';
 import { type CaptureContext, TOOL_SLACK } from './capture-context.js';
 import { runPerfScript, scriptArguments } from './perf-script.js';
-import { spoolProfile } from './profile-pipeline.js';
-import { perfDataSource, perfScriptSource } from './profile-source.js';
+import { type RecordingTimes, spoolProfile } from './profile-pipeline.js';
+import { type ProfileSource, perfDataSource, perfScriptSource } from './profile-source.js';
 import { RawRecording } from './raw-recording.js';
 
 export const PERF_DATA = 'perf.data';
@@ -47,38 +48,51 @@ async function recordLive(
   resolution: Resolution,
   perf: string,
 ): Promise<void> {
-  const source = perfDataSource(spec.detail, true);
+  const keeper = new ObjectKeeper();
+  try {
+    const source = perfDataSource(spec.detail, keeper);
+    const times = await readLive(context, spec, resolution, perf, source);
+    await keeper.settled();
+    await spoolProfile(context, source.end(), spec.detail, times, keeper);
+  } finally {
+    await keeper.close();
+  }
+}
+
+/** perf's stream into `source`, from the start of perf to its end. */
+async function readLive(
+  context: CaptureContext,
+  spec: RecordSpec,
+  resolution: Resolution,
+  perf: string,
+  source: ProfileSource,
+): Promise<RecordingTimes> {
   context.progress = () => source;
   const startTime = context.machine.now();
   const startedAt = performance.now();
   const argv = recordArguments(spec, resolution.target, '-', recordHost(context, perf));
   const tool = await context.start(argv, { signal: context.stop.early, deadline: spec.duration + TOOL_SLACK });
-  await context.enter('running', resolution.detail);
-  const raw = spec.keepRaw ? await RawRecording.begin(context, PERF_DATA, PERF_DATA_TYPE) : undefined;
+  let raw: RawRecording | undefined;
   try {
+    await context.enter('running', resolution.detail);
+    if (spec.keepRaw) raw = await RawRecording.begin(context, PERF_DATA, PERF_DATA_TYPE);
     for await (const chunk of tool.stdout) {
       if (!Buffer.isBuffer(chunk)) continue;
       source.push(chunk);
       context.cost.recordedBytes += chunk.length;
       await raw?.write(chunk);
     }
-  } catch (error) {
-    tool.stop();
-    await Promise.all([tool.done, raw?.discard()]);
-    throw error;
-  }
-  const result = await tool.done;
-  const duration = Math.round(performance.now() - startedAt);
-  try {
+    const result = await tool.done;
+    const duration = Math.round(performance.now() - startedAt);
     checkEnd(context, result, spec, source.samples > 0);
     context.stop.discard.throwIfAborted();
+    await context.enter('symbolizing', `${source.samples} samples`);
+    await raw?.finish();
+    return { startTime, duration };
   } catch (error) {
     await raw?.discard();
     throw error;
   }
-  await context.enter('symbolizing', `${source.samples} samples`);
-  await raw?.finish();
-  await spoolProfile(context, source.end(), spec.detail, { startTime, duration });
 }
 
 /** Stacks that only perf can unwind: perf.data on disk, then its text. */

@@ -51,16 +51,10 @@ async function count(context: CaptureContext, spec: StatSpec, resolution: Resolu
   const tool = await context.start(argv, { signal: stop.early, deadline: spec.duration + TOOL_SLACK, hasLog: true });
   await context.enter('running', resolution.detail);
   tool.stdout.resume();
-  try {
-    for await (const chunk of tool.log ?? []) {
-      if (!Buffer.isBuffer(chunk)) continue;
-      cost.recordedBytes += chunk.length;
-      await append(parser.push(chunk));
-    }
-  } catch (error) {
-    tool.stop();
-    await tool.done;
-    throw error;
+  for await (const chunk of tool.log ?? []) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    cost.recordedBytes += chunk.length;
+    await append(parser.push(chunk));
   }
   const result = await tool.done;
   stop.discard.throwIfAborted();

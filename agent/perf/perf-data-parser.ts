@@ -2,6 +2,7 @@
 import type { Detail } from '../../proto/capture.js';
 import { type CollectedProfile, collect } from './collector.js';
 import { PerfReader } from './reader.js';
+import type { MapRecord } from './sideband-record.js';
 import { SampleSorter } from './sorter.js';
 import { TimedSamples } from './timed-samples.js';
 import type { StreamDecoder } from './zstd.js';
@@ -15,6 +16,8 @@ export interface PerfDataOptions {
   /** Memory for distinct call chains; 1 GiB by default. */
   readonly mostChainBytes?: number;
   readonly decoder?: StreamDecoder;
+  /** Told of each memory map as it is read. */
+  readonly onMap?: (map: MapRecord) => void;
 }
 
 export class PerfDataParser {
@@ -31,6 +34,7 @@ export class PerfDataParser {
     this.#sorter = new SampleSorter({
       split,
       mostChainBytes: options.mostChainBytes ?? 2 ** 30,
+      ...(options.onMap === undefined ? {} : { onMap: options.onMap }),
       ...(timed === undefined ? {} : { onSample: (row, time, cpu, weight) => timed.push(row, time, cpu, weight) }),
     });
     this.#reader = new PerfReader(this.#sorter, options.decoder === undefined ? {} : { decoder: options.decoder });

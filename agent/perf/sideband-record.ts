@@ -38,6 +38,8 @@ export interface MapRecord {
   readonly filename: string;
   /** Lower-case hex; '' when the record has none. */
   readonly buildId: string;
+  /** 0 when the record has none. */
+  readonly inode: number;
 }
 
 /** A comm of a thread has 15 bytes; perf makes up longer ones for kernel threads. */
@@ -77,7 +79,7 @@ export function decodeSideband(type: number, record: RecordView, end: number): S
     case RecordType.MMAP: {
       if (size < 41) return undefined;
       const isExecutable = (misc & Misc.BIT_13) === 0;
-      return mapOf(record, end, 40, { pid, tid, isExecutable, isHugeTlb: false, buildId: '' });
+      return mapOf(record, end, 40, { pid, tid, isExecutable, isHugeTlb: false, buildId: '', inode: 0 });
     }
     case RecordType.MMAP2: {
       if (size < 73) return undefined;
@@ -86,7 +88,8 @@ export function decodeSideband(type: number, record: RecordView, end: number): S
       const buildId = hasBuildId ? hexOf(bytes.subarray(start + 44, start + 44 + idLength)) : '';
       const isExecutable = (words[at + 16] & PROT_EXEC) !== 0;
       const isHugeTlb = (words[at + 17] & MAP_HUGETLB) !== 0;
-      return mapOf(record, end, 72, { pid, tid, isExecutable, isHugeTlb, buildId });
+      const inode = hasBuildId ? 0 : words[at + 12] + words[at + 13] * 2 ** 32;
+      return mapOf(record, end, 72, { pid, tid, isExecutable, isHugeTlb, buildId, inode });
     }
     case RecordType.KSYMBOL: {
       const isUnregistered = (words[at + 5] >>> 16) & 1;
@@ -103,7 +106,7 @@ function mapOf(
   { words, bytes, at }: RecordView,
   end: number,
   nameOffset: number,
-  fields: Pick<MapRecord, 'pid' | 'tid' | 'isExecutable' | 'isHugeTlb' | 'buildId'>,
+  fields: Pick<MapRecord, 'pid' | 'tid' | 'isExecutable' | 'isHugeTlb' | 'buildId' | 'inode'>,
 ): SidebandBody | undefined {
   const cpuMode = words[at + 1] & Misc.CPU_MODE_MASK;
   const isKernel = cpuMode === Misc.KERNEL;

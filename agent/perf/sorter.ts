@@ -20,7 +20,7 @@ import { ContextMarker, Misc, ReadBit, SampleBit } from './record-type.js';
 import type { RecordView } from './record-view.js';
 import { word64 } from './record-view.js';
 import { RecordingFacts } from './recording-facts.js';
-import { decodeSideband, type SidebandRecord } from './sideband-record.js';
+import { decodeSideband, type MapRecord, type SidebandRecord } from './sideband-record.js';
 import { type Thread, ThreadTable } from './thread-table.js';
 
 /** What samples of one row of the count table have in common besides their chain. */
@@ -36,6 +36,8 @@ export interface SorterOptions {
   readonly split: 'comm' | 'pid' | 'tid';
   /** Called for each sample in the order of counting. `time` in nanoseconds since `SampleSorter.clockStart`. */
   readonly onSample?: (countRow: number, time: number, cpu: number, weight: number) => void;
+  /** Called for each memory map as it is read, before it counts. */
+  readonly onMap?: (map: MapRecord) => void;
   /** Memory for distinct call chains. */
   readonly mostChainBytes: number;
 }
@@ -117,6 +119,7 @@ export class SampleSorter implements RecordSink {
     const time = trailer.time > 0 ? this.#time(record.words, endWord - trailer.time) : UNTIMED;
     const body = decodeSideband(type, record, (endWord - trailer.length) * 4);
     if (body === undefined) return;
+    if (body.kind === 'map') this.#options.onMap?.(body);
     if (time === UNTIMED) {
       // perf made it up when it started, or the event keeps no times: it holds from the present on.
       this.threads.apply({ time, ...body }, this.#previousLatest);
