@@ -1,28 +1,30 @@
-// Folded stacks: `comm;outer;inner 12`, one line per distinct stack. What flame graph scripts read.
+// Folded stacks as text: `comm;outer;inner 12`, one line per distinct stack, sorted. What `perftrawl fold` prints.
+import { type FoldOptions, foldedStacks } from '../../profile/folded.js';
 import type { Profile } from '../../profile/profile.js';
-import { type CallTree, callTree, childrenOf } from '../views/call-tree.js';
+import { eventColumns } from '../views/event-columns.js';
+import { addressText } from './address-text.js';
 import type { ExportOptions, ExportParts } from './exporter.js';
 
+/** @throws UnknownEventError for an event that the profile does not have */
 export function* foldedText(profile: Profile, options: ExportOptions = {}): ExportParts {
-  const tree = callTree(profile, {
-    ...(options.event === undefined ? {} : { event: options.event }),
-    countSamples: options.countSamples === true,
-    maxDepth: Number.POSITIVE_INFINITY,
-  });
-  const children = childrenOf(tree, (a, b) => compareNames(tree, a, b));
-  const waiting: { readonly node: number; readonly stack: string }[] = [{ node: 0, stack: '' }];
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const { node, stack } = next;
-    if (tree.self[node] > 0) yield `${stack} ${tree.self[node]}\n`;
-    for (const child of children(node).reverse()) {
-      const name = tree.frames[tree.frame[child]].name.replace(/[;\n\r]/g, ':');
-      waiting.push({ node: child, stack: stack === '' ? name.replaceAll(' ', '_') : `${stack};${name}` });
+  const { event } = eventColumns(profile, options.event);
+  let text = '';
+  for (const { stack, weight } of foldedStacks(profile, { ...foldOptions(profile, options), event })) {
+    text += `${stack} ${weight}\n`;
+    if (text.length > 1 << 16) {
+      yield text;
+      text = '';
     }
   }
+  yield text;
 }
 
-function compareNames(tree: CallTree, a: number, b: number): number {
-  const x = tree.frames[tree.frame[a]].name;
-  const y = tree.frames[tree.frame[b]].name;
-  return x < y ? -1 : x > y ? 1 : 0;
+function foldOptions(profile: Profile, options: ExportOptions): FoldOptions {
+  return {
+    withPid: options.process === 'comm-pid',
+    withTid: options.process === 'comm-pid-tid',
+    marksKernel: options.annotate?.kernel === true,
+    marksJit: options.annotate?.jit === true,
+    ...(options.withAddresses === true ? { addressOf: (location: number) => addressText(profile, location) } : {}),
+  };
 }

@@ -1,5 +1,6 @@
 // A profile as JSON that a script can read without knowing our tables' insides; documented in docs/json-export.md.
 import type { Profile } from '../../profile/profile.js';
+import { addressText } from './address-text.js';
 import type { ExportParts } from './exporter.js';
 
 /** One row per line, so that `grep`, `jq -c` and diffs work; memory stays bounded whatever the size of the profile. */
@@ -29,7 +30,8 @@ export function* profileJson(profile: Profile): ExportParts {
   }));
   yield* table('locations', profile.locations.length, (row) => ({
     mapping: orNull(profile.locations.mapping[row]),
-    address: addressText(profile, row),
+    // As text: JSON numbers end at 2^53, addresses do not.
+    address: `0x${addressText(profile, row)}`,
     lines: linesOf(profile, row),
   }));
   yield* table('stacks', profile.stacks.length, (row) => ({
@@ -76,13 +78,6 @@ function linesOf({ locations, lines }: Profile, location: number): { function: n
     found.push({ function: lines.function[row], line: lines.line[row] });
   }
   return found;
-}
-
-/** `0x7f12`: JSON numbers end at 2^53, addresses do not. */
-function addressText({ locations }: Profile, row: number): string {
-  const high = locations.addressHi[row].toString(16);
-  const low = locations.addressLo[row].toString(16);
-  return high === '0' ? `0x${low}` : `0x${high}${low.padStart(8, '0')}`;
 }
 
 function orNull(row: number): number | null {

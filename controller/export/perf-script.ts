@@ -7,6 +7,7 @@
 // Addresses are those of the profile: inside the object file, not where a process had mapped it. Inlined functions are lines
 // of their own with `(inlined)` for the file, as perf prints them.
 import type { LabelSet, Profile } from '../../profile/profile.js';
+import { addressText } from './address-text.js';
 import { ExportError, type ExportParts } from './exporter.js';
 
 /** @throws ExportError at the first part when the profile kept no timestamps */
@@ -55,12 +56,11 @@ function stackText(profile: Profile, leaf: number): string {
   return text;
 }
 
-function locationText({ strings, mappings, functions, locations, lines }: Profile, location: number): string {
+function locationText(profile: Profile, location: number): string {
+  const { strings, mappings, functions, locations, lines } = profile;
   const mapping = locations.mapping[location];
   const file = mapping < 0 ? '[unknown]' : plain(strings[mappings.filename[mapping]]) || '[unknown]';
-  const high = locations.addressHi[location].toString(16);
-  const low = locations.addressLo[location].toString(16);
-  const address = (high === '0' ? low : high + low.padStart(8, '0')).padStart(16);
+  const address = addressText(profile, location).padStart(16);
   const from = locations.lineStart[location];
   const to = locations.lineStart[location + 1];
   if (from === to) return `\t${address} [unknown] (${file})\n`;

@@ -46,8 +46,9 @@ export function callTree(profile: Profile, options: CallTreeOptions = {}): CallT
   const frames = new FrameTable(profile);
   const tree = new TreeBuilder(frames.intern('all', 'all', ''), options.maxDepth ?? 1000);
   const keeps = sampleFilter(profile, frames, options);
-  if (options.inverted === true) addInverted(profile, weight, keeps, frames, tree, options.rootLabel ?? 'comm');
-  else addUpright(profile, weight, keeps, frames, tree, options.rootLabel ?? 'comm');
+  const groups = groupSamples(profile, weight, keeps, options.rootLabel ?? 'comm');
+  const addStacks = options.inverted === true ? addInverted : addUpright;
+  addStacks(profile, groups, weight, frames, tree);
   const type = options.countSamples === true ? ({ type: columns.event, unit: 'count' } as const) : columns.type;
   return { event: columns.event, type, frames: frames.frames, ...tree.finish() };
 }
@@ -63,42 +64,54 @@ export function childrenOf(tree: CallTree, compare: (a: number, b: number) => nu
   return (node) => order.subarray(start[node], start[node + 1]).sort(compare);
 }
 
-/** Samples grouped by the value of the root label, so that one scratch column of stack rows serves all groups. */
-function* byRootLabel(
-  profile: Profile,
+/** Samples under one value of the root label, whose frames are named alike. */
+interface SampleGroup {
+  /** Undefined without a root label. */
+  readonly root: string | undefined;
+  readonly isJava: boolean;
+  readonly samples: number[];
+}
+
+/** In groups, so that one scratch column of stack rows serves all. */
+function groupSamples(
+  { labelSets, samples }: Profile,
   weight: Float64Array,
   keeps: (sample: number) => boolean,
   rootLabel: string,
-): Generator<readonly [string | undefined, readonly number[]]> {
-  const valueOfSet = profile.labelSets.map((set) =>
-    rootLabel === '' ? undefined : (set.find((label) => label.key === rootLabel)?.value ?? '[unknown]'),
-  );
-  const groups = new Map<string | undefined, number[]>();
-  for (let sample = 0; sample < profile.samples.length; sample++) {
-    if (weight[sample] === 0 || !keeps(sample)) continue;
-    const value = valueOfSet[profile.samples.labels[sample]];
-    const group = groups.get(value);
-    if (group === undefined) groups.set(value, [sample]);
-    else group.push(sample);
+): Iterable<SampleGroup> {
+  const keys = labelSets.map((set) => {
+    const valueOfKey = (key: string): string | undefined => set.find((label) => label.key === key)?.value;
+    const root = rootLabel === '' ? undefined : (valueOfKey(rootLabel) ?? '[unknown]');
+    return { root, isJava: valueOfKey('comm')?.startsWith('java') === true };
+  });
+  const groups = new Map<string, SampleGroup>();
+  const groupOfSet = keys.map((key) => {
+    const text = JSON.stringify(key);
+    const group = groups.get(text) ?? { ...key, samples: [] };
+    groups.set(text, group);
+    return group;
+  });
+  for (let sample = 0; sample < samples.length; sample++) {
+    if (weight[sample] > 0 && keeps(sample)) groupOfSet[samples.labels[sample]].samples.push(sample);
   }
-  yield* groups;
+  return groups.values();
 }
 
 function addUpright(
   profile: Profile,
+  groups: Iterable<SampleGroup>,
   weight: Float64Array,
-  keeps: (sample: number) => boolean,
   frames: FrameTable,
   tree: TreeBuilder,
-  rootLabel: string,
 ): void {
   const { stacks, samples } = profile;
   const nodeOfStack = new Int32Array(stacks.length);
   const path: number[] = [];
-  for (const [value, group] of byRootLabel(profile, weight, keeps, rootLabel)) {
-    const root = value === undefined ? 0 : tree.child(0, frames.intern(value, 'process', ''));
+  for (const group of groups) {
+    if (group.samples.length === 0) continue;
+    const root = group.root === undefined ? 0 : tree.child(0, frames.intern(group.root, 'process', ''));
     nodeOfStack.fill(-1);
-    for (const sample of group) {
+    for (const sample of group.samples) {
       let row = samples.stack[sample];
       while (row >= 0 && nodeOfStack[row] < 0) {
         path.push(row);
@@ -106,7 +119,7 @@ function addUpright(
       }
       let node = row < 0 ? root : nodeOfStack[row];
       for (let next = path.pop(); next !== undefined; next = path.pop()) {
-        for (const frame of frames.ofLocation(stacks.location[next])) node = tree.child(node, frame);
+        for (const frame of frames.ofLocation(stacks.location[next], group.isJava)) node = tree.child(node, frame);
         nodeOfStack[next] = node;
       }
       tree.add(node, weight[sample]);
@@ -116,22 +129,20 @@ function addUpright(
 
 function addInverted(
   profile: Profile,
+  groups: Iterable<SampleGroup>,
   weight: Float64Array,
-  keeps: (sample: number) => boolean,
   frames: FrameTable,
   tree: TreeBuilder,
-  rootLabel: string,
 ): void {
   const { stacks, samples } = profile;
-  for (const [value, group] of byRootLabel(profile, weight, keeps, rootLabel)) {
-    const last = value === undefined ? undefined : frames.intern(value, 'process', '');
-    for (const sample of group) {
+  for (const group of groups) {
+    for (const sample of group.samples) {
       let node = 0;
       for (let row = samples.stack[sample]; row >= 0; row = stacks.parent[row]) {
-        const found = frames.ofLocation(stacks.location[row]);
+        const found = frames.ofLocation(stacks.location[row], group.isJava);
         for (let i = found.length - 1; i >= 0; i--) node = tree.child(node, found[i]);
       }
-      if (last !== undefined) node = tree.child(node, last);
+      if (group.root !== undefined) node = tree.child(node, frames.intern(group.root, 'process', ''));
       tree.add(node, weight[sample]);
     }
   }

@@ -1,11 +1,14 @@
 // Which columns of a profile belong to an event.
+import { eventsOf } from '../../profile/folded.js';
 import type { Profile } from '../../profile/profile.js';
-import type { SampleType } from '../../profile/sample-type.js';
+import { isTracepoint, type SampleType } from '../../profile/sample-type.js';
+
+export { eventsOf };
 
 /** One event of a profile; `samples` and `weight` are columns of `profile.samples.values`, as long as the sample table. */
 export interface EventColumns {
   readonly event: string;
-  /** What the weight is counted in. */
+  /** What the weight is counted in. The weight of tracepoints is their number of samples, as in folded stacks. */
   readonly type: SampleType;
   readonly samples: Float64Array;
   readonly weight: Float64Array;
@@ -13,11 +16,6 @@ export interface EventColumns {
 
 export class UnknownEventError extends Error {
   override readonly name = 'UnknownEventError';
-}
-
-/** Events of a profile in the order of its sample types. */
-export function eventsOf(profile: Profile): string[] {
-  return profile.sampleTypes.filter((_, index) => index % 2 === 1).map((type) => type.type);
 }
 
 /**
@@ -38,5 +36,6 @@ export function eventColumns(profile: Profile, event?: string): EventColumns {
     return { event: '', type: { type: '', unit: 'count' }, samples: none, weight: none };
   }
   const { values } = profile.samples;
-  return { event: type.type, type, samples: values[2 * index], weight: values[2 * index + 1] };
+  const samples = values[2 * index];
+  return { event: type.type, type, samples, weight: isTracepoint(type.type) ? samples : values[2 * index + 1] };
 }

@@ -1,4 +1,6 @@
 // What people see as frames: names with the kind of code they are, interned, and which of them a location stands for.
+// The names are those of folded stacks, so that every view and export of a profile agrees on them.
+import { foldedFrames, unnamedFrame } from '../../profile/folded-frame.js';
 import type { Profile } from '../../profile/profile.js';
 
 /** Kind of code. `all` is the root of a tree, `process` a frame for a comm; inlined code is told apart whatever it is inlined into. */
@@ -34,32 +36,50 @@ export class FrameTable {
     return row;
   }
 
-  /** Frames of a location, outermost first: several where functions were inlined. Never empty. */
-  ofLocation(location: number): readonly number[] {
-    let found = this.#ofLocation[location];
+  /**
+   * Frames of a location, outermost first: several where functions were inlined, none for what the classic collapse leaves out.
+   * @param isJava the process is called `java…`: its JIT writes type descriptors, which are tidied
+   */
+  ofLocation(location: number, isJava = false): readonly number[] {
+    const index = 2 * location + (isJava ? 1 : 0);
+    let found = this.#ofLocation[index];
     if (found === undefined) {
-      found = this.#read(location);
-      this.#ofLocation[location] = found;
+      found = this.#read(location, isJava);
+      this.#ofLocation[index] = found;
     }
     return found;
   }
 
-  #read(location: number): readonly number[] {
+  #read(location: number, isJava: boolean): readonly number[] {
     const { locations, mappings, lines, functions, strings } = this.#profile;
     const row = locations.mapping[location];
     const mapping = row < 0 ? '' : strings[mappings.filename[row]];
-    const origin = originOf(mapping);
+    const found: number[] = [];
+    const addUnnamed = (): void => {
+      const name = unnamedFrame(mapping === '[unknown]' ? '' : mapping, undefined, UNMARKED);
+      found.push(this.intern(name, originOf(mapping), mapping));
+    };
     const from = locations.lineStart[location];
     const to = locations.lineStart[location + 1];
-    if (from === to) return [this.intern(unnamed(mapping), origin, mapping)];
-    const found = [];
+    if (from === to) addUnnamed();
     for (let line = to - 1; line >= from; line--) {
-      const name = strings[functions.name[lines.function[line]]] || unnamed(mapping);
-      found.push(this.intern(name, line === to - 1 ? origin : 'inlined', mapping));
+      const name = strings[functions.name[lines.function[line]]];
+      if (name === '' || name === '[unknown]') addUnnamed();
+      else this.#addNamed(found, name, line === to - 1 ? originOf(mapping) : 'inlined', mapping, isJava);
     }
     return found;
   }
+
+  /** JIT compilers write the functions that they inlined into one name, as `a->b`. */
+  #addNamed(found: number[], name: string, origin: Origin, mapping: string, isJava: boolean): void {
+    for (const part of foldedFrames(name, mapping, isJava, UNMARKED)) {
+      const isInlined = part.endsWith('_[i]');
+      found.push(this.intern(isInlined ? part.slice(0, -4) : part, isInlined ? 'inlined' : origin, mapping));
+    }
+  }
 }
+/** The kind of code is told by `origin`, not by a mark at the name. */
+const UNMARKED = { marksKernel: false, marksJit: false };
 
 const USER_PSEUDO_MAPPING = /^\[(vdso|vdso32|vsyscall|vvar|heap|stack|anon|unknown|uprobes)\b/;
 
@@ -68,10 +88,4 @@ export function originOf(mapping: string): 'user' | 'kernel' | 'jit' {
   if (/\/perf-\d+\.map$|\/jitted-\d+-\d+\.so$/.test(mapping)) return 'jit';
   if (mapping.startsWith('[')) return USER_PSEUDO_MAPPING.test(mapping) ? 'user' : 'kernel';
   return /(^|\/)vmlinux([-.][^/]*)?$|\.ko(\.gz|\.xz|\.zst)?$/.test(mapping) ? 'kernel' : 'user';
-}
-
-function unnamed(mapping: string): string {
-  const base = mapping.slice(mapping.lastIndexOf('/') + 1);
-  if (base === '' || base === '[unknown]') return '[unknown]';
-  return base.startsWith('[') ? base : `[${base}]`;
 }

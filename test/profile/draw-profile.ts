@@ -8,7 +8,7 @@
 //
 //   name@mapping       the function `name` in the object file `mapping` (default /bin/app); mapping `-` is none
 //   ?0x1f@mapping      an address without a name
-//   outer>inner        `inner` was inlined into `outer`: one location, two lines
+//   outer>inner        `inner` was inlined into `outer`: one location, two lines (no blanks, so `map<int>` is one name)
 //   {key=value …}      labels of the line's samples; default {comm=app}; `_` stands for a blank in values
 //   12/3               a weight of 12 in 3 samples; a bare 12 is 12 samples of weight 1
 //   -                  as the whole stack: a sample without frames
@@ -98,7 +98,7 @@ function locationOf(builder: ProfileBuilder, frame: string): number {
     return builder.location(mapping, Number(address & 0xffffffffn), Number(address >> 32n));
   }
   const lines = code
-    .split('>')
+    .split(/(?<=\w)>(?=\w)/)
     .reverse()
     .map((name) => ({ function: builder.function(name), line: 0 }));
   return builder.location(mapping, 0x1000 + 16 * lines[0].function, 0, lines);

@@ -56,8 +56,8 @@ const HUES: Record<Hue, readonly [Range, Range, Range]> = {
     [36, 204],
   ],
   io: [
-    [96, 150],
-    [104, 158],
+    [106, 156],
+    [114, 164],
     [200, 250],
   ],
   red: [
