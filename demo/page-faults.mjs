@@ -5,13 +5,14 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const perftrawl = join(root, 'bin', 'perftrawl');
-const directory = join(root, 'build', 'demo');
+/** `node demo/page-faults.mjs [DIRECTORY]`; whatever is in it goes. */
+const directory = resolve(process.argv[2] ?? join(root, 'build', 'demo'));
 const ca = join(directory, 'ca');
 const svg = join(directory, 'page-faults.svg');
 const folded = join(directory, 'page-faults.folded');

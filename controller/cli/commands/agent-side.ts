@@ -23,7 +23,7 @@ export function agentCommand(_session: CliSession) {
     examples([
       {
         does: 'on a host that the inventory reaches with `transport: tls`',
-        line: 'perftrawl agent --listen 0.0.0.0:7417 --ca ca.pem --cert web1.pem --key web1-key.pem',
+        line: 'perftrawl agent --listen 0.0.0.0:7451 --ca ca.pem --cert web1.pem --key web1-key.pem',
       },
       { does: 'all its options', line: 'perftrawl agent --help' },
     ]),

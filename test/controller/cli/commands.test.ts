@@ -249,7 +249,7 @@ describe('import', () => {
 
 describe('hosts', () => {
   it('are listed with address and labels', async () => {
-    expect((await run(['hosts'], { app })).stdout).toMatch(/web1 +tls +10\.0\.0\.1:7417 +role=web/);
+    expect((await run(['hosts'], { app })).stdout).toMatch(/web1 +tls +10\.0\.0\.1:7451 +role=web/);
   });
 
   it('tell their processes; those that do not answer are named', async () => {

@@ -19,12 +19,12 @@ import { fail } from '../../../proto/failure.js';
 export const WEB1: Host = {
   name: 'web1',
   labels: { role: 'web' },
-  address: { transport: 'tls', host: '10.0.0.1', port: 7417 },
+  address: { transport: 'tls', host: '10.0.0.1', port: 7451 },
 };
 export const WEB2: Host = {
   name: 'web2',
   labels: { role: 'web' },
-  address: { transport: 'tls', host: '10.0.0.2', port: 7417 },
+  address: { transport: 'tls', host: '10.0.0.2', port: 7451 },
 };
 
 export const SPEC: CaptureSpec = {
