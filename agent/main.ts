@@ -45,6 +45,7 @@ async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
   };
   const service = new CaptureService({ machine, spool, stateDirectory: state, name, limits, onDefect });
   // Whoever read our messages may be gone; captures go on.
+  io.stdout.on('error', () => undefined);
   io.stderr.on('error', () => undefined);
   const stop = stopSignal(io, serving.on === 'stdio');
   if (serving.on === 'stdio') {
