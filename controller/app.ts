@@ -1,0 +1,272 @@
+// The controller in this process: makes the adapters and ties them together. The only place that constructs them.
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { AgentApi } from '../proto/agent-api.js';
+import { fail, toFailure } from '../proto/failure.js';
+import type { Answer, App, Host, HostRun, Job, RunOptions } from './api.js';
+import { type Clock, systemClock } from './clock.js';
+import { HostPool } from './fleet/host-pool.js';
+import { type Inventory, localInventory, parseInventory } from './fleet/inventory.js';
+import { matchesSelector, parseSelector } from './fleet/selector.js';
+import { Aggregate, wantedTypes } from './jobs/aggregate.js';
+import { fetchArtifact, findArtifact } from './jobs/artifact-fetch.js';
+import { defaultIntakeLimits } from './jobs/capture-intake.js';
+import { withDeadline } from './jobs/deadline.js';
+import { fanOut } from './jobs/fan-out.js';
+import { newJobId } from './jobs/job-id.js';
+import { checkRequest, findJob, listJobs, toJob } from './jobs/job-lookup.js';
+import { addStored, findStored, isEnded, type JobRunTools, releaseCapture, runJob } from './jobs/job-run.js';
+import { processOwners } from './jobs/owner.js';
+import type { StoredJob } from './store/control-store.js';
+import { sqliteControlStore } from './store/sqlite-control-store.js';
+import { openSqlite } from './store/sqlite-database.js';
+import { sqliteSampleStore } from './store/sqlite-sample-store.js';
+import { identityFilesIn, readIdentity } from './transport/identity.js';
+import { localTransport } from './transport/local.js';
+import { askingRetries } from './transport/retry.js';
+import { tlsTransport } from './transport/tls.js';
+
+export interface AppOptions {
+  /** Directory of `perftrawl.db` and of the local agents' state; made when it is not there. */
+  readonly dataDir: string;
+  /** Directory of `inventory.yaml` and `ca/`; neither has to be there. */
+  readonly configDir: string;
+  /** Instead of `configDir/inventory.yaml`; this one has to be there. */
+  readonly inventoryPath?: string;
+  /** argv that runs the local agent: `[process.execPath, '…/bin/perftrawl', 'agent']`. */
+  readonly agentCommand: readonly string[];
+  readonly clock?: Clock;
+  /** Numbers from 0 up to, not including, 1. */
+  readonly random?: () => number;
+}
+
+/** For connections, and for the answer to a short question. */
+const connectTimeout = 10_000;
+const askTimeout = 30_000;
+/** Hosts that are asked at the same time. */
+const askedAtOnce = 32;
+const cancelPoll = 200;
+
+/** @throws FailureError 'bad-request' for the inventory, and those of openSqlite */
+export async function createApp(options: AppOptions): Promise<App> {
+  const { dataDir, configDir, agentCommand, clock = systemClock, random = Math.random } = options;
+  const inventory = await readInventory(options);
+  const identityFiles = { ...identityFilesIn(path.join(configDir, 'ca')), ...inventory.identity };
+  const database = openSqlite(path.join(dataDir, 'perftrawl.db'), clock.now());
+  const agents = new HostPool({
+    transports: {
+      local: localTransport({
+        agentCommand,
+        stateDirectory: path.join(dataDir, 'agents'),
+        startTimeout: connectTimeout,
+      }),
+      tls: tlsTransport({ readIdentity: () => readIdentity(identityFiles), connectTimeout }),
+    },
+    clock,
+    random,
+  });
+  const control = sqliteControlStore(database);
+  const samples = sqliteSampleStore(database);
+  const owners = processOwners({ now: clock.now, random, pid: process.pid, procRoot: '/proc' });
+  const tools: JobRunTools = { control, samples, agents, clock, random, limits: defaultIntakeLimits };
+  const { decode } = tools.limits;
+  /** Owners that `submit` wrote down: they hold a job until it is run. */
+  const submitted = new Set<string>();
+
+  async function take(job: StoredJob): Promise<string> {
+    if (job.state !== 'running') throw fail('conflict', `job ${job.id} has ended: it ${stateText(job)}`);
+    if (!submitted.has(job.owner) && owners.isAlive(job.owner, job.ownerSeen)) {
+      throw fail('conflict', `job ${job.id} is run by another process`, 'wait for it, or cancel it');
+    }
+    const owner = owners.claim();
+    if (!(await control.claimJob(job.id, job.owner, owner, clock.now()))) {
+      owners.release(owner);
+      throw fail('conflict', `job ${job.id} was just taken up by another process`, 'wait for it, or cancel it');
+    }
+    submitted.delete(job.owner);
+    owners.release(job.owner);
+    return owner;
+  }
+
+  async function run(id: string, runOptions: RunOptions): Promise<Job> {
+    const job = await findJob(control, id);
+    const owner = await take(job);
+    try {
+      await runJob(job, owner, runOptions, tools);
+    } finally {
+      owners.release(owner);
+    }
+    const ended = toJob(await findJob(control, job.id), owners);
+    runOptions.onEvent({ kind: 'job', job: ended });
+    return ended;
+  }
+
+  function ask<T>(
+    hosts: readonly Host[],
+    doing: string,
+    signal: AbortSignal,
+    question: (api: AgentApi, signal: AbortSignal, host: Host) => Promise<T>,
+  ): Promise<readonly Answer<T>[]> {
+    return fanOut(hosts, askedAtOnce, async (host): Promise<Answer<T>> => {
+      try {
+        const value = await withDeadline(clock, askTimeout, signal, `${doing} ${host.name}`, (limited) =>
+          agents.ask(host, askingRetries, limited, (api, attempt) => question(api, attempt, host)),
+        );
+        return { host, ok: true, value };
+      } catch (error) {
+        return { host, ok: false, failure: toFailure(error) };
+      }
+    });
+  }
+
+  async function findRun(job: StoredJob, host: string): Promise<HostRun> {
+    const runs = await control.hostRuns(job.id);
+    const found = runs.find((candidate) => candidate.host === host);
+    if (found !== undefined) return found;
+    const names = runs.slice(0, 10).map((candidate) => candidate.host);
+    throw fail('not-found', `host ${host} is not in job ${job.id}`, `its hosts are ${names.join(', ')}`);
+  }
+
+  /** The merged result of a job that still runs: what its hosts have brought so far. */
+  async function soFar(job: StoredJob): Promise<ReturnType<Aggregate['finish']>> {
+    const aggregate = new Aggregate(wantedTypes(job.request.spec));
+    const runs = await control.hostRuns(job.id);
+    for (const { host, state } of runs) {
+      if (state === 'succeeded') await addStored(aggregate, samples, job.id, host, decode);
+    }
+    return aggregate.finish(runs.filter(({ state }) => state !== 'succeeded').map(({ host }) => host));
+  }
+
+  return {
+    hosts(selectorText) {
+      const selector = parseSelector(selectorText);
+      return inventory.hosts.filter((host) => matchesSelector(host, selector));
+    },
+    describe: (hosts, signal) => ask(hosts, 'describing', signal, (api, limited) => api.describe(limited)),
+    listProcesses: (hosts, selector, signal) =>
+      ask(hosts, 'listing the processes of', signal, (api, limited) => api.listProcesses(selector, limited)),
+    preflight: (hosts, spec, signal) =>
+      ask(hosts, 'checking the capture on', signal, (api, limited) => api.preflight(spec, limited)),
+
+    async submit(request) {
+      checkRequest(request);
+      const created = clock.now();
+      const id = newJobId(created, random);
+      const owner = owners.claim();
+      const runs = request.hosts.map((host) => newRun(id, host));
+      const job: StoredJob = {
+        ...{ id, request, state: 'running', created, ended: 0, owner },
+        ...{ ownerSeen: created, isCancelRequested: false },
+      };
+      await control.createJob(job, runs);
+      submitted.add(owner);
+      return toJob(job, owners);
+    },
+    run,
+    resume: run,
+
+    async cancel(id, signal) {
+      const job = await findJob(control, id);
+      if (job.state !== 'running') return toJob(job, owners);
+      await control.requestCancel(job.id);
+      const runs = (await control.hostRuns(job.id)).filter(
+        (hostRun) => !isEnded(hostRun) && hostRun.state !== 'waiting',
+      );
+      const captureOf = new Map(runs.map((hostRun) => [hostRun.host, hostRun.captureId]));
+      const hosts = job.request.hosts.filter((host) => captureOf.has(host.name));
+      // Whether an agent could be told shows in the state of its host run, which the owner of the job writes.
+      await ask(hosts, 'cancelling the capture on', signal, (api, limited, host) =>
+        api.stopCapture(captureOf.get(host.name) ?? '', true, limited),
+      );
+      for (;;) {
+        const now = await findJob(control, job.id);
+        if (now.state !== 'running') return toJob(now, owners);
+        if (submitted.has(now.owner) || !owners.isAlive(now.owner, now.ownerSeen)) {
+          return run(job.id, { signal, onEvent: () => undefined });
+        }
+        if ((await clock.sleep(cancelPoll, signal)) === 'aborted') {
+          throw fail('deadline', `job ${job.id} is being cancelled by the process that runs it, and has not ended yet`);
+        }
+      }
+    },
+
+    async job(id) {
+      return toJob(await findJob(control, id), owners);
+    },
+    jobs: (filter) => listJobs(control, owners, filter),
+    async hostRuns(jobId) {
+      return control.hostRuns((await findJob(control, jobId)).id);
+    },
+    async deleteJob(jobId) {
+      const job = await findJob(control, jobId);
+      if (toJob(job, owners).state === 'running') {
+        throw fail('conflict', `job ${job.id} is running`, `cancel it first: perftrawl jobs cancel ${job.id}`);
+      }
+      const runs = new Map((await control.hostRuns(job.id)).map((hostRun) => [hostRun.host, hostRun]));
+      await fanOut(job.request.hosts, askedAtOnce, async (host) => {
+        const hostRun = runs.get(host.name);
+        // An agent that cannot be reached deletes old captures by itself.
+        if (hostRun !== undefined && hostRun.artifacts.length > 0) await releaseCapture(host, hostRun, tools);
+      });
+      await samples.deleteJob(job.id);
+      await control.deleteJob(job.id);
+    },
+
+    async profile(jobId, host) {
+      const job = await findJob(control, jobId);
+      if (host === undefined && job.state === 'running') return (await soFar(job)).profile;
+      if (host !== undefined) await findRun(job, host);
+      return findStored(samples, job.id, host, decode);
+    },
+    async series(jobId, host) {
+      const job = await findJob(control, jobId);
+      if (host === undefined && job.state === 'running') return (await soFar(job)).series;
+      if (host !== undefined) await findRun(job, host);
+      return samples.series({ jobId: job.id, host });
+    },
+    async *fetchArtifact(jobId, hostName, name, offset, signal) {
+      const job = await findJob(control, jobId);
+      const hostRun = await findRun(job, hostName);
+      const host = job.request.hosts.find((candidate) => candidate.name === hostName);
+      if (host === undefined) throw fail('not-found', `host ${hostName} is not in job ${job.id}`);
+      yield* fetchArtifact(host, hostRun.captureId, findArtifact(hostRun, name), offset, signal, tools);
+    },
+
+    async close() {
+      for (const owner of submitted) owners.release(owner);
+      await agents.close();
+      await database.close();
+    },
+  };
+}
+
+async function readInventory({ configDir, inventoryPath }: AppOptions): Promise<Inventory> {
+  const file = inventoryPath ?? path.join(configDir, 'inventory.yaml');
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    const isAbsent = cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR');
+    if (isAbsent && inventoryPath === undefined) return localInventory;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw fail(
+      isAbsent ? 'not-found' : 'permission',
+      `cannot read the inventory: ${message}`,
+      'name another file',
+      cause,
+    );
+  }
+  return parseInventory(text, file);
+}
+
+function newRun(jobId: string, host: Host): HostRun {
+  return {
+    ...{ jobId, host: host.name, captureId: `${jobId}.${host.name}`, state: 'waiting', captureState: undefined },
+    ...{ sequence: 0, started: 0, ended: 0, failure: undefined, losses: [], cost: undefined },
+    ...{ artifacts: [], commandLines: [], progress: { elapsed: 0, samples: 0, bytes: 0, lost: 0 } },
+  };
+}
+
+function stateText(job: StoredJob): string {
+  return job.state === 'cancelled' ? 'was cancelled' : `${job.state === 'partial' ? 'partly ' : ''}${job.state}`;
+}

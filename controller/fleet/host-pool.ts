@@ -1,0 +1,101 @@
+// One connection per host, opened at its first use and shared by all jobs; a broken one is thrown away and opened anew.
+import { isDeepStrictEqual } from 'node:util';
+import type { AgentApi } from '../../proto/agent-api.js';
+import { type AgentConnection, connectAgent } from '../../proto/agent-client.js';
+import { fail, toFailure } from '../../proto/failure.js';
+import type { Address, Host } from '../api.js';
+import type { Clock } from '../clock.js';
+import { type RetryTable, retryDelay } from '../transport/retry.js';
+import type { Transport } from '../transport/transport.js';
+
+export interface HostPoolOptions {
+  readonly transports: Readonly<Record<Address['transport'], Transport>>;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+interface Entry {
+  readonly address: Address;
+  readonly connection: Promise<AgentConnection>;
+  readonly abort: AbortController;
+}
+
+/** How jobs and questions reach agents. */
+export interface Agents {
+  /**
+   * Run `ask` against the host's agent, again on a fresh connection as far as `retries` says so.
+   * @throws FailureError of the last try
+   */
+  ask<T>(
+    host: Host,
+    retries: RetryTable,
+    signal: AbortSignal,
+    ask: (api: AgentApi, signal: AbortSignal) => Promise<T>,
+  ): Promise<T>;
+  /** The host's agent, for streams. */
+  api(host: Host): Promise<AgentApi>;
+  /** The connection of `api` is broken: the next use opens another one. */
+  discard(host: Host, api: AgentApi): Promise<void>;
+}
+
+export class HostPool implements Agents {
+  readonly #options: HostPoolOptions;
+  readonly #entries = new Map<string, Entry>();
+  #isClosed = false;
+
+  constructor(options: HostPoolOptions) {
+    this.#options = options;
+  }
+
+  async ask<T>(
+    host: Host,
+    retries: RetryTable,
+    signal: AbortSignal,
+    ask: (api: AgentApi, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { clock, random } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      const api = await this.api(host);
+      try {
+        return await ask(api, signal);
+      } catch (error) {
+        const delay = retryDelay(retries, toFailure(error).code, attempt, random);
+        if (toFailure(error).code === 'unreachable') await this.discard(host, api);
+        if (delay === undefined || signal.aborted) throw error;
+        if ((await clock.sleep(delay, signal)) === 'aborted') throw error;
+      }
+    }
+  }
+
+  async api(host: Host): Promise<AgentApi> {
+    if (this.#isClosed) throw fail('cancelled', `reaching ${host.name}: the controller is closing`);
+    const known = this.#entries.get(host.name);
+    if (known !== undefined && isDeepStrictEqual(known.address, host.address)) return (await known.connection).api;
+    const abort = new AbortController();
+    const transport = this.#options.transports[host.address.transport];
+    const connection = connectAgent(() => transport.open(host, abort.signal));
+    this.#entries.set(host.name, { address: host.address, connection, abort });
+    if (known !== undefined) await closeEntry(known);
+    return (await connection).api;
+  }
+
+  async discard(host: Host, api: AgentApi): Promise<void> {
+    const known = this.#entries.get(host.name);
+    if (known === undefined || (await known.connection).api !== api) return;
+    if (this.#entries.get(host.name) === known) this.#entries.delete(host.name);
+    await closeEntry(known);
+  }
+
+  /** Ends all connections; captures go on at their agents. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    await Promise.all(entries.map(closeEntry));
+  }
+}
+
+async function closeEntry(entry: Entry): Promise<void> {
+  entry.abort.abort();
+  (await entry.connection).close();
+}

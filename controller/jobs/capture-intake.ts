@@ -1,0 +1,242 @@
+// What an agent tells about one capture, checked and gathered in bounded memory. An agent that breaks the rules is refused.
+import type { CounterPoint, CounterSeries } from '../../profile/counter-series.js';
+import { type Loss, mergeLosses } from '../../profile/loss.js';
+import type { Profile } from '../../profile/profile.js';
+import type {
+  Artifact,
+  CaptureEvent,
+  CaptureEventBody,
+  CaptureKind,
+  Cost,
+  Milliseconds,
+  Outcome,
+} from '../../proto/capture.js';
+import { type Failure, type FailureError, fail } from '../../proto/failure.js';
+import { type DecodeLimits, type ProfileChunk, ProfileDecoder } from '../../proto/profile-codec.js';
+
+export interface IntakeLimits {
+  readonly maxEvents: number;
+  /** Bytes of profile chunks as they travel. */
+  readonly maxProfileBytes: number;
+  readonly decode: DecodeLimits;
+  readonly maxPoints: number;
+  /** UTF-16 units of all texts that are kept: details of losses, names of counters, command lines, artifacts. */
+  readonly maxText: number;
+}
+
+export const defaultIntakeLimits: IntakeLimits = {
+  maxEvents: 2_000_000,
+  maxProfileBytes: 256 * 1024 ** 2,
+  decode: { maxRawBytes: 512 * 1024 ** 2, maxRows: 64 * 1024 ** 2 },
+  maxPoints: 2_000_000,
+  maxText: 16 * 1024 ** 2,
+};
+
+/** What a capture came to. */
+export interface CaptureResult {
+  readonly outcome: Outcome;
+  /** Set if and only if the outcome is `failed`. */
+  readonly failure: Failure | undefined;
+  /** As they came, for the store; those of the main profile only. */
+  readonly chunks: readonly ProfileChunk[];
+  /** `undefined` when the capture makes none, or did not get that far. */
+  readonly profile: Profile | undefined;
+  readonly series: CounterSeries | undefined;
+}
+
+type Done = Extract<CaptureEventBody, { kind: 'done' }>;
+
+export class CaptureIntake {
+  readonly #kind: CaptureKind;
+  readonly #limits: IntakeLimits;
+  readonly #texts = new Map<string, string>();
+  readonly #losses = new Map<string, Loss>();
+  readonly #artifacts: Artifact[] = [];
+  readonly #chunks: ProfileChunk[] = [];
+  readonly #points: CounterPoint[] = [];
+  #decoder: ProfileDecoder;
+  #sequence = 0;
+  #textLength = 0;
+  #profileBytes = 0;
+  #interval: Milliseconds = 0;
+  #otherProfiles = 0;
+  #cost: Cost | undefined;
+  #done: Done | undefined;
+
+  constructor(kind: CaptureKind, limits: IntakeLimits = defaultIntakeLimits) {
+    this.#kind = kind;
+    this.#limits = limits;
+    this.#decoder = new ProfileDecoder(limits.decode);
+  }
+
+  /** Number of the last event taken; 0 before the first. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  get isDone(): boolean {
+    return this.#done !== undefined;
+  }
+
+  get cost(): Cost | undefined {
+    return this.#cost;
+  }
+
+  get artifacts(): readonly Artifact[] {
+    return this.#artifacts;
+  }
+
+  get commandLines(): readonly string[] {
+    return this.#done?.commandLines ?? [];
+  }
+
+  get losses(): readonly Loss[] {
+    const other: Loss[] =
+      this.#otherProfiles === 0
+        ? []
+        : [
+            {
+              kind: 'skipped-records',
+              count: this.#otherProfiles,
+              detail: 'chunks of further profiles, which this controller does not know',
+            },
+          ];
+    return mergeLosses([[...this.#losses.values()], other]);
+  }
+
+  /** @throws FailureError 'bad-data' or 'exhausted'; the capture cannot be used any more then */
+  take(event: CaptureEvent): void {
+    if (this.#done !== undefined) throw bad(`event ${event.sequence} comes after the capture was done`);
+    if (event.sequence !== this.#sequence + 1) {
+      throw bad(`event ${event.sequence} comes where event ${this.#sequence + 1} was expected`);
+    }
+    if (event.sequence > this.#limits.maxEvents) throw tooMuch(`more than ${this.#limits.maxEvents} events`);
+    this.#sequence = event.sequence;
+    this.#takeBody(event.body);
+  }
+
+  /** Once done. @throws FailureError 'bad-data' when the result is not what such a capture gives */
+  finish(): CaptureResult {
+    if (this.#done === undefined) throw fail('internal', 'the capture is not done yet');
+    const { outcome, failure } = this.#done;
+    const nothing = { outcome, failure, chunks: [], profile: undefined, series: undefined };
+    if (outcome === 'failed' || outcome === 'discarded') {
+      if ((outcome === 'failed') !== (failure !== undefined))
+        throw bad(`it is ${outcome}, and its failure is not told`);
+      return nothing;
+    }
+    if (this.#kind === 'stat') {
+      const series = { points: this.#points, interval: this.#interval, losses: this.losses };
+      return { ...nothing, series };
+    }
+    if (this.#chunks.length === 0) {
+      if (outcome === 'stopped') return nothing;
+      throw bad('it has finished without a profile');
+    }
+    const profile = this.#decoder.finish();
+    this.#decoder = new ProfileDecoder(this.#limits.decode);
+    return { ...nothing, chunks: this.#chunks, profile };
+  }
+
+  #takeBody(body: CaptureEventBody): void {
+    switch (body.kind) {
+      case 'state':
+        return;
+      case 'progress':
+        checkAmounts('progress', [body.elapsed, body.samples, body.bytes, body.lost]);
+        return;
+      case 'counters':
+        this.#takeCounters(body.interval, body.points);
+        return;
+      case 'profile-chunk':
+        this.#takeChunk(body.chunk);
+        return;
+      case 'losses':
+        for (const loss of body.losses) this.#takeLoss(loss);
+        return;
+      case 'cost':
+        checkAmounts('cost', Object.values(body.cost));
+        this.#cost = body.cost;
+        return;
+      case 'artifact':
+        this.#takeArtifact(body.artifact);
+        return;
+      case 'done':
+        for (const line of body.commandLines) this.#keepText(line);
+        this.#done = body;
+        return;
+    }
+  }
+
+  #takeCounters(interval: Milliseconds, points: readonly CounterPoint[]): void {
+    if (this.#kind !== 'stat') throw bad(`counters from a capture of kind '${this.#kind}'`);
+    checkAmounts('interval of counters', [interval]);
+    if (this.#interval !== 0 && interval !== this.#interval) {
+      throw bad(`counters of ${interval} ms intervals after ones of ${this.#interval} ms`);
+    }
+    this.#interval = interval;
+    if (this.#points.length + points.length > this.#limits.maxPoints) {
+      throw tooMuch(`more than ${this.#limits.maxPoints} counter values`);
+    }
+    for (const point of points) {
+      const event = this.#keepText(point.event);
+      const scope = this.#keepText(point.scope);
+      this.#points.push({ ...point, event, scope, unit: this.#keepText(point.unit) });
+    }
+  }
+
+  #takeChunk(chunk: ProfileChunk): void {
+    if (this.#kind === 'stat') throw bad("a profile from a capture of kind 'stat'");
+    if (chunk.name !== '') {
+      this.#otherProfiles++;
+      return;
+    }
+    this.#profileBytes += chunk.data.length;
+    if (this.#profileBytes > this.#limits.maxProfileBytes) {
+      throw tooMuch(`a profile of more than ${this.#limits.maxProfileBytes} bytes`);
+    }
+    this.#decoder.push(chunk);
+    this.#chunks.push(chunk);
+  }
+
+  #takeLoss(loss: Loss): void {
+    if (!Number.isSafeInteger(loss.count) || loss.count < 0) throw bad(`a loss of ${loss.count} ${loss.kind}`);
+    const key = `${loss.kind}\0${loss.detail}`;
+    const known = this.#losses.get(key);
+    this.#losses.set(this.#keepText(key), known === undefined ? loss : { ...loss, count: known.count + loss.count });
+  }
+
+  #takeArtifact(artifact: Artifact): void {
+    checkAmounts('size of an artifact', [artifact.size]);
+    if (!/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(artifact.name) || !/^[0-9a-f]{64}$/.test(artifact.sha256)) {
+      throw bad('an artifact has a strange name or checksum');
+    }
+    if (this.#artifacts.some((known) => known.name === artifact.name)) throw bad(`two artifacts '${artifact.name}'`);
+    this.#keepText(`${artifact.name}\0${artifact.mediaType}`);
+    this.#artifacts.push(artifact);
+  }
+
+  /** Equal texts are kept once. */
+  #keepText(text: string): string {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    // 64: what an entry costs besides its characters.
+    this.#textLength += text.length + 64;
+    if (this.#textLength > this.#limits.maxText) throw tooMuch(`more than ${this.#limits.maxText} characters of text`);
+    this.#texts.set(text, text);
+    return text;
+  }
+}
+
+function checkAmounts(what: string, amounts: readonly number[]): void {
+  const wrong = amounts.find((amount) => !Number.isFinite(amount) || amount < 0);
+  if (wrong !== undefined) throw bad(`its ${what} says ${wrong}`);
+}
+
+function bad(problem: string): FailureError {
+  return fail('bad-data', `the agent does not keep the rules: ${problem}`, 'update perftrawl on that host');
+}
+
+function tooMuch(what: string): FailureError {
+  return fail('exhausted', `the agent sends ${what}`, 'capture for a shorter time or fewer processes');
+}

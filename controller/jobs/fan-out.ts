@@ -1,0 +1,33 @@
+// The same work for many hosts, some at a time.
+import PQueue from 'p-queue';
+
+/**
+ * Resolves when `work` is done for every item. Expected failures are values of `work`; a rejection is a defect or a broken store:
+ * it aborts the signal of what still runs, nothing further starts, and the first one is thrown after all have ended.
+ */
+export async function fanOut<T, R>(
+  items: readonly T[],
+  maxParallel: number,
+  work: (item: T, abandoned: AbortSignal) => Promise<R>,
+): Promise<R[]> {
+  const queue = new PQueue({ concurrency: maxParallel });
+  const abandoned = new AbortController();
+  const outcomes = await Promise.allSettled(
+    items.map((item) =>
+      queue.add(async () => {
+        abandoned.signal.throwIfAborted();
+        try {
+          return await work(item, abandoned.signal);
+        } catch (error) {
+          abandoned.abort(error);
+          throw error;
+        }
+      }),
+    ),
+  );
+  if (abandoned.signal.aborted) throw abandoned.signal.reason;
+  return outcomes.map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
+}

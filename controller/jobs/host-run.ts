@@ -1,0 +1,259 @@
+// One host's part of a job: start the capture, follow its log to the end whatever happens to the connection, and say what came of it.
+import type { AgentApi } from '../../proto/agent-api.js';
+import type { CaptureSpec, Milliseconds } from '../../proto/capture.js';
+import { type Failure, FailureError, fail, toFailure } from '../../proto/failure.js';
+import type { Host, HostRun } from '../api.js';
+import type { Clock } from '../clock.js';
+import type { Agents } from '../fleet/host-pool.js';
+import { askingRetries, followingRetries, retryDelay } from '../transport/retry.js';
+import { CaptureIntake, type CaptureResult, type IntakeLimits } from './capture-intake.js';
+import { withDeadline } from './deadline.js';
+import type { RunRecord } from './run-record.js';
+
+/** What the agent told besides the result itself; also of a run that failed. */
+export type CaptureFacts = Pick<HostRun, 'sequence' | 'losses' | 'cost' | 'artifacts' | 'commandLines'>;
+
+/** A host's failure is a value of its run. */
+type Ending =
+  | { readonly kind: 'result'; readonly result: CaptureResult }
+  | { readonly kind: 'failure'; readonly state: 'failed' | 'lost' | 'cancelled'; readonly failure: Failure };
+export type HostRunEnd = Ending & { readonly facts: CaptureFacts };
+
+export interface HostRunOptions {
+  readonly host: Host;
+  readonly spec: CaptureSpec;
+  readonly requester: string;
+  readonly grace: Milliseconds;
+  readonly record: RunRecord;
+  readonly agents: Agents;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly limits: IntakeLimits;
+  /** Stop the capture and keep what there is. */
+  readonly stop: AbortSignal;
+  /** Discard it. */
+  readonly cancel: AbortSignal;
+  /** Leave everything as it is: somebody else goes on with the job, or nobody can. */
+  readonly abandon: AbortSignal;
+}
+
+/** After the `done` event the log ends; an agent that leaves the stream open for longer is not waited for. */
+const lingering: Milliseconds = 2_000;
+/** For telling an agent to stop. */
+const stopTimeout: Milliseconds = 5_000;
+
+/** Rejects only with the reason of `abandon`, or when the store fails. */
+export async function driveHostRun(options: HostRunOptions): Promise<HostRunEnd> {
+  const drive = new HostRunDrive(options);
+  const ending = await drive.run();
+  return { ...ending, facts: drive.facts() };
+}
+
+class HostRunDrive {
+  readonly #options: HostRunOptions;
+  readonly #intake: CaptureIntake;
+  readonly #deadline = new AbortController();
+  readonly #over = new AbortController();
+  /** The capture is out of time, unwanted, or no longer ours. */
+  readonly #interrupt: AbortSignal;
+  readonly #tasks: Promise<void>[] = [];
+
+  constructor(options: HostRunOptions) {
+    this.#options = options;
+    this.#intake = new CaptureIntake(options.spec.kind, options.limits);
+    this.#interrupt = AbortSignal.any([this.#deadline.signal, options.cancel, options.abandon]);
+  }
+
+  async run(): Promise<Ending> {
+    const { record, stop, cancel, abandon, spec, grace } = this.#options;
+    abandon.throwIfAborted();
+    const isStarted = record.run.state === 'running' || record.run.state === 'fetching';
+    if (record.run.state === 'waiting' && cancel.aborted) return neverStarted('cancelled before it started');
+    if (record.run.state === 'waiting' && stop.aborted) return neverStarted('stopped before it started');
+    const limit = (spec.kind === 'file' ? 0 : spec.duration) + grace;
+    this.#tasks.push(this.#expireAfter(limit));
+    try {
+      if (!isStarted) {
+        const refused = await this.#start();
+        if (refused !== undefined) return refused;
+      }
+      const onStop = () => this.#tasks.push(this.#stopKeeping());
+      if (stop.aborted) onStop();
+      else stop.addEventListener('abort', onStop, { once: true });
+      try {
+        return await this.#follow();
+      } finally {
+        stop.removeEventListener('abort', onStop);
+      }
+    } finally {
+      this.#over.abort();
+      await Promise.all(this.#tasks);
+    }
+  }
+
+  facts(): CaptureFacts {
+    const { sequence, losses, cost, artifacts, commandLines } = this.#intake;
+    return { sequence, losses, cost, artifacts, commandLines };
+  }
+
+  /** Undefined when the capture is registered at the agent. */
+  async #start(): Promise<Ending | undefined> {
+    const { record, agents, host, spec, requester, stop, clock } = this.#options;
+    await record.update({ state: 'connecting', started: record.run.started || clock.now() });
+    const { captureId } = record.run;
+    // A capture that is being registered may be stopped only afterwards: otherwise nobody knows whether it runs.
+    const signal = AbortSignal.any([this.#interrupt, stop]);
+    try {
+      await agents.ask(host, askingRetries, signal, (api) => api.startCapture({ captureId, spec, requester }, signal));
+    } catch (error) {
+      if (this.#interrupt.aborted) return this.#interrupted();
+      if (stop.aborted) return this.#discardAs('cancelled', 'stopped before it started');
+      return ended('failed', toFailure(error));
+    }
+    await record.update({ state: 'running' });
+    return undefined;
+  }
+
+  async #follow(): Promise<Ending> {
+    const { agents, host, clock, random } = this.#options;
+    let attempt = 0;
+    let lastSequence = 0;
+    for (;;) {
+      const api = await agents.api(host);
+      let broken: Failure | undefined;
+      try {
+        broken = await this.#followOnce(api);
+      } catch (error) {
+        if (!(error instanceof FailureError)) throw error;
+        return this.#refuse(error.failure);
+      }
+      if (this.#intake.isDone) return this.#conclude();
+      if (this.#interrupt.aborted) return this.#interrupted();
+      const failure = broken ?? fail('unreachable', 'the log ended before the capture was done').failure;
+      attempt = this.#intake.sequence > lastSequence ? 1 : attempt + 1;
+      lastSequence = this.#intake.sequence;
+      const delay = retryDelay(followingRetries, failure.code, attempt, random);
+      if (delay === undefined) return lost(failure);
+      await agents.discard(host, api);
+      await clock.sleep(delay, this.#interrupt);
+      if (this.#interrupt.aborted) return this.#interrupted();
+    }
+  }
+
+  /**
+   * Take events until the stream ends or breaks; the value says how it broke.
+   * @throws FailureError when the agent breaks the rules, and what the store throws
+   */
+  async #followOnce(api: AgentApi): Promise<Failure | undefined> {
+    const { record, clock } = this.#options;
+    const linger = new AbortController();
+    const signal = AbortSignal.any([this.#interrupt, linger.signal]);
+    const events = api.followCapture(record.run.captureId, this.#intake.sequence + 1, signal)[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        let next: Awaited<ReturnType<typeof events.next>>;
+        try {
+          next = await events.next();
+        } catch (error) {
+          const failure = toFailure(error);
+          // A message that cannot be decoded is a broken rule, not a broken connection.
+          if (failure.code === 'bad-data') throw error;
+          return failure;
+        }
+        if (next.done === true) return undefined;
+        this.#intake.take(next.value);
+        await record.take(next.value.sequence, next.value.body);
+        if (next.value.body.kind === 'done') {
+          this.#tasks.push(clock.sleep(lingering, this.#over.signal).then(() => linger.abort()));
+        }
+      }
+    } finally {
+      await events.return?.();
+    }
+  }
+
+  #conclude(): Ending {
+    let result: CaptureResult;
+    try {
+      result = this.#intake.finish();
+    } catch (error) {
+      if (error instanceof FailureError) return ended('failed', error.failure);
+      throw error;
+    }
+    if (result.failure !== undefined) {
+      return ended(result.failure.code === 'lost' ? 'lost' : 'failed', result.failure);
+    }
+    if (result.outcome === 'discarded') {
+      return ended('cancelled', fail('cancelled', 'the capture was discarded at the agent').failure);
+    }
+    if (result.profile === undefined && result.series === undefined) {
+      return ended('cancelled', fail('cancelled', 'stopped before anything was recorded').failure);
+    }
+    return { kind: 'result', result };
+  }
+
+  async #interrupted(): Promise<Ending> {
+    const { abandon, cancel, grace, spec } = this.#options;
+    abandon.throwIfAborted();
+    if (cancel.aborted) return this.#discardAs('cancelled', 'cancelled');
+    const limit = (spec.kind === 'file' ? 0 : spec.duration) + grace;
+    const { state } = this.#options.record.run;
+    return this.#discardAs(
+      'deadline',
+      `not done after ${limit} ms; the host run was ${state}`,
+      'give more time with --grace, or look at the load of that host',
+    );
+  }
+
+  async #discardAs(code: 'cancelled' | 'deadline', message: string, remedy = ''): Promise<Ending> {
+    const problem = await this.#tellToStop(true, new AbortController().signal);
+    const state = code === 'cancelled' ? 'cancelled' : 'failed';
+    return ended(state, fail(code, problem === undefined ? message : `${message}; ${problem}`, remedy).failure);
+  }
+
+  /** The agent broke the rules: its capture shall not go on. */
+  async #refuse(failure: Failure): Promise<Ending> {
+    const problem = this.#intake.isDone ? undefined : await this.#tellToStop(true, new AbortController().signal);
+    const message = problem === undefined ? failure.message : `${failure.message}; ${problem}`;
+    return ended('failed', { ...failure, message });
+  }
+
+  async #stopKeeping(): Promise<void> {
+    const { grace } = this.#options;
+    // Without an answer the capture ends after its duration, or at the deadline that begins now.
+    await Promise.all([this.#tellToStop(false, this.#over.signal), this.#expireAfter(grace)]);
+  }
+
+  /** What went wrong, as a clause for a message; undefined when the agent knows, or has nothing to stop. */
+  async #tellToStop(discard: boolean, signal: AbortSignal): Promise<string | undefined> {
+    const { agents, host, record, clock } = this.#options;
+    try {
+      await withDeadline(clock, stopTimeout, signal, `stopping the capture on ${host.name}`, (limited) =>
+        agents.ask(host, {}, limited, (api) => api.stopCapture(record.run.captureId, discard, limited)),
+      );
+      return undefined;
+    } catch (error) {
+      const failure = toFailure(error);
+      if (failure.code === 'not-found') return undefined;
+      return `it could not be told to stop (${failure.message}) and ends by itself after its duration`;
+    }
+  }
+
+  async #expireAfter(limit: Milliseconds): Promise<void> {
+    if ((await this.#options.clock.sleep(limit, this.#over.signal)) === 'elapsed') this.#deadline.abort();
+  }
+}
+
+function ended(state: 'failed' | 'lost' | 'cancelled', failure: Failure): Ending {
+  return { kind: 'failure', state, failure };
+}
+
+function neverStarted(message: string): Ending {
+  return ended('cancelled', fail('cancelled', message).failure);
+}
+
+/** The capture had begun, and its end cannot be had. */
+function lost(failure: Failure): Ending {
+  const message = `the capture was begun, and its agent or its log went away: ${failure.message}`;
+  return ended('lost', { code: 'lost', message, remedy: failure.remedy });
+}

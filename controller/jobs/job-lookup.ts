@@ -1,0 +1,69 @@
+// Finding jobs, and saying what state they are in: a running job without a living owner is `interrupted`.
+import { fail } from '../../proto/failure.js';
+import type { Job, JobFilter, JobRequest } from '../api.js';
+import { hostNamePattern } from '../fleet/inventory.js';
+import type { ControlStore, StoredJob } from '../store/control-store.js';
+import type { Owners } from './owner.js';
+
+export function toJob(stored: StoredJob, owners: Owners): Job {
+  const { id, request, state, created, ended, owner, ownerSeen } = stored;
+  const isOrphan = state === 'running' && !owners.isAlive(owner, ownerSeen);
+  return { id, request, state: isOrphan ? 'interrupted' : state, created, ended };
+}
+
+/** @param id an id, a unique beginning of one, or `last` @throws FailureError 'not-found', 'bad-request' when several begin so */
+export async function findJob(control: ControlStore, id: string): Promise<StoredJob> {
+  if (id === 'last') {
+    const [newest] = await control.jobs({ limit: 1 });
+    if (newest === undefined) throw fail('not-found', 'there are no jobs yet', 'start one with `perftrawl record`');
+    return newest;
+  }
+  const exact = id === '' ? undefined : await control.job(id);
+  if (exact !== undefined) return exact;
+  const candidates = id === '' ? [] : await control.idsWithPrefix(id, 5);
+  if (candidates.length > 1) {
+    throw fail('bad-request', `several jobs begin with '${id}': ${candidates.join(', ')}`, 'give more of the id');
+  }
+  const found = candidates.length === 1 ? await control.job(candidates[0]) : undefined;
+  if (found === undefined) throw fail('not-found', `there is no job '${id}'`, '`perftrawl jobs ls` lists the jobs');
+  return found;
+}
+
+/** The newest first. */
+export async function listJobs(control: ControlStore, owners: Owners, filter: JobFilter): Promise<readonly Job[]> {
+  const { limit, state } = filter;
+  if (state === undefined) return (await control.jobs({ limit })).map((job) => toJob(job, owners));
+  if (state !== 'running' && state !== 'interrupted') {
+    return (await control.jobs({ limit, states: [state] })).map((job) => toJob(job, owners));
+  }
+  // Few jobs run at a time: all of them are looked at.
+  const running = await control.jobs({ limit: 10_000, states: ['running'] });
+  return running
+    .map((job) => toJob(job, owners))
+    .filter((job) => job.state === state)
+    .slice(0, limit);
+}
+
+/** @throws FailureError 'bad-request' */
+export function checkRequest(request: JobRequest): void {
+  const names = request.hosts.map((host) => host.name);
+  const wrong = names.find((name) => !hostNamePattern.test(name));
+  if (names.length === 0) throw fail('bad-request', 'a job needs at least one host', '`perftrawl hosts` lists them');
+  if (wrong !== undefined) throw fail('bad-request', `'${wrong}' is no host name`, 'mend the inventory');
+  if (new Set(names).size < names.length) throw fail('bad-request', 'a host is in the job twice');
+  if (!Number.isInteger(request.maxParallel) || request.maxParallel < 1) {
+    throw fail(
+      'bad-request',
+      `a job cannot run on ${request.maxParallel} hosts at a time`,
+      'give a whole number, 1 or more',
+    );
+  }
+  const duration = request.spec.kind === 'file' ? 0 : request.spec.duration;
+  if (!(request.grace > 0) || !(duration >= 0) || !Number.isFinite(request.grace + duration)) {
+    throw fail(
+      'bad-request',
+      `a capture of ${duration} ms with ${request.grace} ms of grace cannot be`,
+      'give both in seconds',
+    );
+  }
+}

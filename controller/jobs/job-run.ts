@@ -1,0 +1,265 @@
+// One job from its host runs to its merged result. It can be taken up at any point by another process and comes to the same end.
+import type { Profile } from '../../profile/profile.js';
+import { type Failure, type FailureError, fail, toFailure } from '../../proto/failure.js';
+import { type DecodeLimits, encodeProfile, ProfileDecoder } from '../../proto/profile-codec.js';
+import type { Host, HostRun, JobEvent, RunOptions } from '../api.js';
+import type { Clock } from '../clock.js';
+import type { Agents } from '../fleet/host-pool.js';
+import type { ControlStore, StoredJob, StoredJobState } from '../store/control-store.js';
+import type { SampleStore } from '../store/sample-store.js';
+import { type Addition, Aggregate, wantedTypes } from './aggregate.js';
+import type { CaptureResult, IntakeLimits } from './capture-intake.js';
+import { withDeadline } from './deadline.js';
+import { fanOut } from './fan-out.js';
+import { driveHostRun, type HostRunEnd } from './host-run.js';
+import { RunRecord } from './run-record.js';
+
+export interface JobRunTools {
+  readonly control: ControlStore;
+  readonly samples: SampleStore;
+  readonly agents: Agents;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly limits: IntakeLimits;
+}
+
+/** How often the owner says that it lives and asks whether the job was cancelled, in milliseconds. */
+const renewInterval = 500;
+const releaseTimeout = 10_000;
+
+/**
+ * Run what is left of a job that `owner` owns. Host failures are values of its host runs.
+ * @throws FailureError when the stores fail, or 'conflict' when another process takes the job over; the job then can be resumed
+ */
+export async function runJob(
+  job: StoredJob,
+  owner: string,
+  options: RunOptions,
+  tools: JobRunTools,
+): Promise<StoredJobState> {
+  const { control, clock } = tools;
+  const cancel = new AbortController();
+  const abandon = new AbortController();
+  const over = new AbortController();
+  const watch = async (): Promise<void> => {
+    do {
+      const { isOwner, isCancelRequested } = await control.renewJob(job.id, owner, clock.now());
+      if (!isOwner) abandon.abort(fail('conflict', `job ${job.id} is run by another process now`));
+      if (isCancelRequested) cancel.abort();
+    } while (!abandon.signal.aborted && (await clock.sleep(renewInterval, over.signal)) === 'elapsed');
+  };
+  if (job.isCancelRequested) cancel.abort();
+  const watching = watch().catch((error: unknown) => abandon.abort(error));
+  try {
+    const running = new JobRun(job, options, tools, cancel.signal, abandon.signal);
+    const state = await running.run();
+    if (!(await control.finishJob(job.id, owner, state, clock.now()))) {
+      throw fail('conflict', `job ${job.id} is run by another process now`);
+    }
+    return state;
+  } finally {
+    over.abort();
+    await watching;
+  }
+}
+
+class JobRun {
+  readonly #job: StoredJob;
+  readonly #tools: JobRunTools;
+  readonly #stop: AbortSignal;
+  readonly #onEvent: (event: JobEvent) => void;
+  readonly #cancel: AbortSignal;
+  readonly #abandon: AbortSignal;
+  readonly #aggregate: Aggregate;
+  readonly #records = new Map<string, RunRecord>();
+
+  constructor(job: StoredJob, options: RunOptions, tools: JobRunTools, cancel: AbortSignal, abandon: AbortSignal) {
+    this.#job = job;
+    this.#tools = tools;
+    this.#stop = options.signal;
+    this.#onEvent = options.onEvent;
+    this.#cancel = cancel;
+    this.#abandon = abandon;
+    this.#aggregate = new Aggregate(wantedTypes(job.request.spec));
+  }
+
+  async run(): Promise<Exclude<StoredJobState, 'running'>> {
+    const { control, samples, clock } = this.#tools;
+    const { id, request } = this.#job;
+    for (const run of await control.hostRuns(id)) {
+      this.#records.set(run.host, new RunRecord(run, control, clock, this.#onEvent));
+      if (run.state === 'succeeded') await addStored(this.#aggregate, samples, id, run.host, this.#tools.limits.decode);
+    }
+    const unfinished = request.hosts.filter((host) => !isEnded(this.#record(host.name).run));
+    await fanOut(unfinished, request.maxParallel, (host, abandoned) => this.#runHost(host, abandoned));
+    await this.#settle();
+    const runs = [...this.#records.values()].map((record) => record.run);
+    const missing = runs.filter((run) => run.state !== 'succeeded').map((run) => run.host);
+    const { profile, series } = this.#aggregate.finish(missing);
+    await samples.put(
+      { jobId: id, host: undefined },
+      { chunks: profile === undefined ? [] : [...encodeProfile(profile)], series },
+    );
+    return endState(runs, this.#cancel.aborted);
+  }
+
+  async #runHost(host: Host, abandoned: AbortSignal): Promise<void> {
+    const { agents, clock, random, limits } = this.#tools;
+    const { spec, requester, grace } = this.#job.request;
+    const record = this.#record(host.name);
+    const abandon = AbortSignal.any([this.#abandon, abandoned]);
+    const end = await driveHostRun({
+      ...{ host, spec, requester, grace, record, agents, clock, random, limits, abandon },
+      ...{ stop: this.#stop, cancel: this.#cancel },
+    });
+    abandon.throwIfAborted();
+    if (end.kind === 'failure') {
+      await this.#fail(record, end.state, end.failure, end.facts);
+      // Nothing of it is wanted, and where it is done the agent may delete its log. An agent out of reach does so by itself later.
+      if (end.failure.code !== 'lost' && end.facts.sequence > 0) await this.#release(host, record.run);
+      return;
+    }
+    await this.#keep(host, record, end.result, end.facts);
+  }
+
+  /** The result first, then the state: whoever resumes the job in between stores the same result once more. */
+  async #keep(host: Host, record: RunRecord, result: CaptureResult, facts: HostRunEnd['facts']): Promise<void> {
+    const { chunks, profile, series } = result;
+    await this.#tools.samples.put({ jobId: this.#job.id, host: host.name }, { chunks, series });
+    const additions: Addition[] = [];
+    if (profile !== undefined) additions.push(this.#aggregate.addProfile(host.name, profile));
+    if (series !== undefined) additions.push(this.#aggregate.addSeries(series));
+    const refusal = additions.find((addition) => addition.kind === 'refused');
+    if (refusal !== undefined) await this.#fail(record, 'failed', refusal.failure, facts);
+    else if (additions.some((addition) => addition.kind === 'held'))
+      await record.update({ ...facts, state: 'fetching' });
+    else await this.#succeed(host, record, facts);
+    if (refusal !== undefined) await this.#release(host, record.run);
+  }
+
+  async #settle(): Promise<void> {
+    const { id, request } = this.#job;
+    const { samples, limits } = this.#tools;
+    const load = (host: string) => loadStored(samples, id, host, limits.decode);
+    const { merged, refused } = await this.#aggregate.settle(load);
+    const hostOf = (name: string) => request.hosts.filter((host) => host.name === name);
+    for (const host of merged.flatMap(hostOf)) {
+      const record = this.#record(host.name);
+      if (record.run.state !== 'succeeded') await this.#succeed(host, record, record.run);
+    }
+    for (const { host: name, failure } of refused) {
+      const record = this.#record(name);
+      await this.#fail(record, 'failed', failure, record.run);
+      for (const host of hostOf(name)) await this.#release(host, record.run);
+    }
+  }
+
+  async #succeed(host: Host, record: RunRecord, facts: HostRunEnd['facts']): Promise<void> {
+    const { sequence, losses, cost, artifacts, commandLines } = facts;
+    const ended = this.#tools.clock.now();
+    const captureState = 'done';
+    await record.update({ sequence, losses, cost, artifacts, commandLines, state: 'succeeded', captureState, ended });
+    await this.#release(host, record.run);
+  }
+
+  async #fail(
+    record: RunRecord,
+    state: 'failed' | 'lost' | 'cancelled',
+    failure: Failure,
+    facts: HostRunEnd['facts'],
+  ): Promise<void> {
+    const { sequence, losses, cost, artifacts, commandLines } = facts;
+    const ended = this.#tools.clock.now();
+    await record.update({ sequence, losses, cost, artifacts, commandLines, state, failure, ended });
+  }
+
+  /** Artifacts stay at the agent until the job is deleted. */
+  async #release(host: Host, run: HostRun): Promise<void> {
+    if (run.artifacts.length > 0) return;
+    await releaseCapture(host, run, this.#tools);
+  }
+
+  #record(host: string): RunRecord {
+    const record = this.#records.get(host);
+    if (record === undefined) throw fail('bad-data', `job ${this.#job.id} has no host run for ${host}`);
+    return record;
+  }
+}
+
+/**
+ * Tell the agent that it may delete a capture. The value is the failure when it could not be told: nothing of the result is missing
+ * then, and the agent deletes old captures by itself.
+ */
+export async function releaseCapture(
+  host: Host,
+  run: HostRun,
+  tools: Pick<JobRunTools, 'agents' | 'clock'>,
+): Promise<Failure | undefined> {
+  const never = new AbortController().signal;
+  try {
+    await withDeadline(tools.clock, releaseTimeout, never, `releasing the capture on ${host.name}`, (signal) =>
+      tools.agents.ask(host, {}, signal, (api) => api.releaseCapture(run.captureId, signal)),
+    );
+    return undefined;
+  } catch (error) {
+    return toFailure(error);
+  }
+}
+
+/** A stored profile, decoded and checked anew. @throws FailureError 'bad-data' */
+export async function loadStored(
+  samples: SampleStore,
+  jobId: string,
+  host: string | undefined,
+  limits: DecodeLimits,
+): Promise<Profile> {
+  const profile = await findStored(samples, jobId, host, limits);
+  if (profile === undefined) throw absent(jobId, host);
+  return profile;
+}
+
+/** The same, undefined when there is none. */
+export async function findStored(
+  samples: SampleStore,
+  jobId: string,
+  host: string | undefined,
+  limits: DecodeLimits,
+): Promise<Profile | undefined> {
+  const decoder = new ProfileDecoder(limits);
+  let isEmpty = true;
+  for await (const chunk of samples.chunks({ jobId, host })) {
+    decoder.push(chunk);
+    isEmpty = false;
+  }
+  return isEmpty ? undefined : decoder.finish();
+}
+
+/** Add what a host run that has succeeded left in the store. */
+export async function addStored(
+  aggregate: Aggregate,
+  samples: SampleStore,
+  jobId: string,
+  host: string,
+  limits: DecodeLimits,
+): Promise<void> {
+  const profile = await findStored(samples, jobId, host, limits);
+  if (profile !== undefined) aggregate.addProfile(host, profile, true);
+  const series = await samples.series({ jobId, host });
+  if (series !== undefined) aggregate.addSeries(series);
+  if (profile === undefined && series === undefined) throw absent(jobId, host);
+}
+
+export function isEnded(run: HostRun): boolean {
+  return run.state === 'succeeded' || run.state === 'failed' || run.state === 'lost' || run.state === 'cancelled';
+}
+
+function endState(runs: readonly HostRun[], isCancelled: boolean): Exclude<StoredJobState, 'running'> {
+  const isAll = (state: HostRun['state']) => runs.every((run) => run.state === state);
+  if (isAll('succeeded')) return 'succeeded';
+  if (isCancelled || isAll('cancelled')) return 'cancelled';
+  return runs.some((run) => run.state === 'succeeded') ? 'partial' : 'failed';
+}
+
+function absent(jobId: string, host: string | undefined): FailureError {
+  return fail('bad-data', `the store has lost the result of ${host ?? 'all hosts'} of job ${jobId}`);
+}

@@ -1,0 +1,60 @@
+// One host run as it goes on: each change is told at once; the store gets the changes of state, and progress now and then.
+import type { CaptureEventBody, Milliseconds } from '../../proto/capture.js';
+import type { HostRun, HostRunState, JobEvent } from '../api.js';
+import type { Clock } from '../clock.js';
+import type { ControlStore } from '../store/control-store.js';
+
+/** Progress that a crash may forget. */
+const progressInterval: Milliseconds = 1_000;
+
+export class RunRecord {
+  readonly #store: ControlStore;
+  readonly #clock: Clock;
+  readonly #onEvent: (event: JobEvent) => void;
+  #run: HostRun;
+  #lastWrite = 0;
+
+  constructor(run: HostRun, store: ControlStore, clock: Clock, onEvent: (event: JobEvent) => void) {
+    this.#run = run;
+    this.#store = store;
+    this.#clock = clock;
+    this.#onEvent = onEvent;
+  }
+
+  get run(): HostRun {
+    return this.#run;
+  }
+
+  /** Change the run and write it down. False when the run had ended before: then nothing is changed. */
+  async update(change: Partial<HostRun>): Promise<boolean> {
+    const run = { ...this.#run, ...change };
+    this.#lastWrite = this.#clock.now();
+    if (!(await this.#store.updateHostRun(run))) return false;
+    this.#run = run;
+    this.#onEvent({ kind: 'host-run', run });
+    return true;
+  }
+
+  /** What the agent has told. */
+  async take(sequence: number, body: CaptureEventBody): Promise<void> {
+    if (body.kind !== 'profile-chunk') this.#onEvent({ kind: 'capture', host: this.#run.host, body });
+    if (body.kind === 'state') {
+      const state: HostRunState = body.state === 'running' || body.state === 'resolving' ? 'running' : 'fetching';
+      await this.update({ sequence, captureState: body.state, state });
+    } else if (body.kind === 'progress') {
+      const { elapsed, samples, bytes, lost } = body;
+      await this.#progress({ sequence, progress: { elapsed, samples, bytes, lost } });
+    } else {
+      this.#run = { ...this.#run, sequence };
+    }
+  }
+
+  async #progress(change: Partial<HostRun>): Promise<void> {
+    if (this.#clock.now() - this.#lastWrite >= progressInterval) {
+      await this.update(change);
+      return;
+    }
+    this.#run = { ...this.#run, ...change };
+    this.#onEvent({ kind: 'host-run', run: this.#run });
+  }
+}

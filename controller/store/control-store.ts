@@ -1,0 +1,47 @@
+// What the controller must not forget while it works: jobs and host runs. Results are in the SampleStore.
+import type { HostRun, JobRequest, JobState } from '../api.js';
+
+/** A job as stored. Whether a running one is `interrupted` depends on its owner, which the store cannot know. */
+export type StoredJobState = Exclude<JobState, 'interrupted'>;
+
+export interface StoredJob {
+  readonly id: string;
+  readonly request: JobRequest;
+  readonly state: StoredJobState;
+  readonly created: number;
+  readonly ended: number;
+  /** Who runs it (see jobs/owner.ts); '' when nobody does. */
+  readonly owner: string;
+  /** When the owner last said that it lives, milliseconds since 1970 UTC. */
+  readonly ownerSeen: number;
+  readonly isCancelRequested: boolean;
+}
+
+/** What the owner of a job learns each time it says that it lives. */
+export interface Renewal {
+  /** False: another controller has taken the job over, or it has ended. */
+  readonly isOwner: boolean;
+  readonly isCancelRequested: boolean;
+}
+
+/** Methods reject with a FailureError: 'bad-data' (corrupt), 'exhausted' (full or locked), 'permission', 'conflict'. */
+export interface ControlStore {
+  /** A new running job with its host runs. @throws FailureError 'conflict' when the id is taken */
+  createJob(job: StoredJob, runs: readonly HostRun[]): Promise<void>;
+  job(id: string): Promise<StoredJob | undefined>;
+  /** The newest first. */
+  jobs(filter: { readonly limit: number; readonly states?: readonly StoredJobState[] }): Promise<readonly StoredJob[]>;
+  /** Ids that begin with `prefix`, at most `limit`, in order. */
+  idsWithPrefix(prefix: string, limit: number): Promise<readonly string[]>;
+  /** Make `owner` the owner if `from` still is; false when somebody was faster, or the job has ended. */
+  claimJob(id: string, from: string, owner: string, now: number): Promise<boolean>;
+  renewJob(id: string, owner: string, now: number): Promise<Renewal>;
+  requestCancel(id: string): Promise<void>;
+  /** Ends a running job if `owner` owns it; false when it does not. */
+  finishJob(id: string, owner: string, state: Exclude<StoredJobState, 'running'>, now: number): Promise<boolean>;
+  /** In the order of the job's hosts. */
+  hostRuns(jobId: string): Promise<readonly HostRun[]>;
+  /** Replace a host run that has not ended yet; false, and nothing is changed, when it has: there is one result per host run. */
+  updateHostRun(run: HostRun): Promise<boolean>;
+  deleteJob(id: string): Promise<void>;
+}

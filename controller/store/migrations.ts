@@ -1,0 +1,83 @@
+// The database's versions: each step is applied once, in order, and never changed after it was released. There is no way back.
+import type Database from 'better-sqlite3';
+import { fail } from '../../proto/failure.js';
+
+interface Migration {
+  readonly version: number;
+  readonly sql: string;
+}
+
+const migrations: readonly Migration[] = [
+  {
+    version: 1,
+    sql: `
+      create table jobs (
+        id text primary key,
+        request text not null,
+        state text not null,
+        created real not null,
+        ended real not null,
+        owner text not null,
+        owner_seen real not null,
+        cancel_requested integer not null
+      );
+      create index jobs_by_time on jobs (created, id);
+      create table host_runs (
+        job_id text not null,
+        host text not null,
+        position integer not null,
+        state text not null,
+        run text not null,
+        primary key (job_id, host)
+      );
+      create table profile_chunks (
+        job_id text not null,
+        host text not null,
+        position integer not null,
+        name text not null,
+        is_last integer not null,
+        encoding text not null,
+        crc32 integer not null,
+        raw_length integer not null,
+        data blob not null,
+        primary key (job_id, host, position)
+      );
+      create table counter_series (
+        id integer primary key,
+        job_id text not null,
+        host text not null,
+        data blob not null,
+        unique (job_id, host)
+      );
+    `,
+  },
+];
+
+/** The version that this program writes. */
+export const newestVersion = migrations[migrations.length - 1].version;
+
+/**
+ * Bring the database to `newestVersion`; several processes may try at once.
+ * @throws FailureError 'conflict' when a newer program has written it
+ */
+export function migrate(database: Database.Database, path: string, now: number): void {
+  database
+    .transaction(() => {
+      database.exec('create table if not exists migrations (version integer primary key, applied real not null)');
+      const current: unknown = database.prepare('select coalesce(max(version), 0) from migrations').pluck().get();
+      const version = Number(current);
+      if (version > newestVersion) {
+        throw fail(
+          'conflict',
+          `${path} was written by a newer perftrawl: its version is ${version}, this program knows ${newestVersion}`,
+          'update perftrawl here, or use another data directory (PERFTRAWL_DATA)',
+        );
+      }
+      for (const migration of migrations) {
+        if (migration.version <= version) continue;
+        database.exec(migration.sql);
+        database.prepare('insert into migrations (version, applied) values (?, ?)').run(migration.version, now);
+      }
+    })
+    .immediate();
+}

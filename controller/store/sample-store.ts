@@ -1,0 +1,25 @@
+// Results: profiles as the chunks they travelled in, and counter series; of each host, and merged.
+import type { CounterSeries } from '../../profile/counter-series.js';
+import type { ProfileChunk } from '../../proto/profile-codec.js';
+
+/** `host` undefined: the merged result of the job. */
+export interface ResultKey {
+  readonly jobId: string;
+  readonly host: string | undefined;
+}
+
+export interface Result {
+  /** All chunks of one profile, in order; empty when there is no profile. */
+  readonly chunks: readonly ProfileChunk[];
+  readonly series: CounterSeries | undefined;
+}
+
+/** Methods reject with a FailureError: 'bad-data' (corrupt), 'exhausted' (full or locked), 'permission'. */
+export interface SampleStore {
+  /** Replaces what was there, all or nothing. */
+  put(key: ResultKey, result: Result): Promise<void>;
+  /** The chunks of the profile, one at a time; none when there is no profile. */
+  chunks(key: ResultKey): AsyncIterable<ProfileChunk>;
+  series(key: ResultKey): Promise<CounterSeries | undefined>;
+  deleteJob(jobId: string): Promise<void>;
+}

@@ -1,0 +1,188 @@
+// The ControlStore in SQL that SQLite and PostgreSQL share. Decisions between processes are single conditional updates.
+import type { Selectable } from 'kysely';
+import { fail } from '../../proto/failure.js';
+import type { HostRun, JobRequest } from '../api.js';
+import type { ControlStore, StoredJob, StoredJobState } from './control-store.js';
+import type { SqliteDatabase } from './sqlite-database.js';
+import type { HostRunTable, JobTable } from './tables.js';
+
+const endedRunStates = ['succeeded', 'failed', 'lost', 'cancelled'] as const;
+const jobStates: readonly StoredJobState[] = ['running', 'succeeded', 'partial', 'failed', 'cancelled'];
+/** Rows per insert: SQLite takes 32,766 parameters. */
+const insertRows = 1000;
+
+/** The store does not own the database: whoever opened it closes it. */
+export function sqliteControlStore({ db, guard, path }: SqliteDatabase): ControlStore {
+  return {
+    createJob: (job, runs) =>
+      guard('writing down a job', async () => {
+        await db.transaction().execute(async (change) => {
+          const added = await change
+            .insertInto('jobs')
+            .values(toRow(job))
+            .onConflict((conflict) => conflict.column('id').doNothing())
+            .executeTakeFirst();
+          if (added.numInsertedOrUpdatedRows !== 1n) throw fail('conflict', `there is a job ${job.id} already`);
+          const rows = runs.map((run, position) => toRunRow(run, position));
+          for (let from = 0; from < rows.length; from += insertRows) {
+            await change
+              .insertInto('host_runs')
+              .values(rows.slice(from, from + insertRows))
+              .execute();
+          }
+        });
+      }),
+
+    job: (id) =>
+      guard('reading a job', async () => {
+        const row = await db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst();
+        return row === undefined ? undefined : toJob(row, path);
+      }),
+
+    jobs: ({ limit, states }) =>
+      guard('reading the jobs', async () => {
+        let query = db.selectFrom('jobs').selectAll();
+        if (states !== undefined) query = query.where('state', 'in', [...states]);
+        const rows = await query.orderBy('created', 'desc').orderBy('id', 'desc').limit(limit).execute();
+        return rows.map((row) => toJob(row, path));
+      }),
+
+    idsWithPrefix: (prefix, limit) =>
+      guard('looking for a job', async () => {
+        const rows = await db
+          .selectFrom('jobs')
+          .select('id')
+          .where('id', '>=', prefix)
+          .where('id', '<', `${prefix}\u{10ffff}`)
+          .orderBy('id')
+          .limit(limit)
+          .execute();
+        return rows.map((row) => row.id);
+      }),
+
+    claimJob: (id, from, owner, now) =>
+      guard('taking up a job', async () => {
+        const done = await db
+          .updateTable('jobs')
+          .set({ owner, owner_seen: now })
+          .where('id', '=', id)
+          .where('owner', '=', from)
+          .where('state', '=', 'running')
+          .executeTakeFirst();
+        return done.numUpdatedRows === 1n;
+      }),
+
+    renewJob: (id, owner, now) =>
+      guard('renewing the ownership of a job', async () => {
+        const renewed = await db
+          .updateTable('jobs')
+          .set({ owner_seen: now })
+          .where('id', '=', id)
+          .where('owner', '=', owner)
+          .where('state', '=', 'running')
+          .returning('cancel_requested')
+          .executeTakeFirst();
+        return { isOwner: renewed !== undefined, isCancelRequested: renewed?.cancel_requested === 1 };
+      }),
+
+    requestCancel: (id) =>
+      guard('cancelling a job', async () => {
+        await db
+          .updateTable('jobs')
+          .set({ cancel_requested: 1 })
+          .where('id', '=', id)
+          .where('state', '=', 'running')
+          .execute();
+      }),
+
+    finishJob: (id, owner, state, now) =>
+      guard('ending a job', async () => {
+        const done = await db
+          .updateTable('jobs')
+          .set({ state, ended: now, owner: '' })
+          .where('id', '=', id)
+          .where('owner', '=', owner)
+          .where('state', '=', 'running')
+          .executeTakeFirst();
+        return done.numUpdatedRows === 1n;
+      }),
+
+    hostRuns: (jobId) =>
+      guard('reading the host runs of a job', async () => {
+        const rows = await db
+          .selectFrom('host_runs')
+          .selectAll()
+          .where('job_id', '=', jobId)
+          .orderBy('position')
+          .execute();
+        return rows.map((row) => toRun(row, path));
+      }),
+
+    updateHostRun: (run) =>
+      guard('writing down a host run', async () => {
+        const done = await db
+          .updateTable('host_runs')
+          .set({ state: run.state, run: JSON.stringify(run) })
+          .where('job_id', '=', run.jobId)
+          .where('host', '=', run.host)
+          .where('state', 'not in', [...endedRunStates])
+          .executeTakeFirst();
+        return done.numUpdatedRows === 1n;
+      }),
+
+    deleteJob: (id) =>
+      guard('deleting a job', async () => {
+        await db.transaction().execute(async (change) => {
+          await change.deleteFrom('jobs').where('id', '=', id).execute();
+          await change.deleteFrom('host_runs').where('job_id', '=', id).execute();
+        });
+      }),
+  };
+}
+
+function toRow(job: StoredJob): JobTable {
+  return {
+    id: job.id,
+    request: JSON.stringify(job.request),
+    state: job.state,
+    created: job.created,
+    ended: job.ended,
+    owner: job.owner,
+    owner_seen: job.ownerSeen,
+    cancel_requested: job.isCancelRequested ? 1 : 0,
+  };
+}
+
+function toJob(row: Selectable<JobTable>, path: string): StoredJob {
+  const state = jobStates.find((known) => known === row.state);
+  if (state === undefined) throw fail('bad-data', `${path}: job ${row.id} has the unknown state '${row.state}'`);
+  return {
+    id: row.id,
+    request: parse<JobRequest>(row.request, `${path}: job ${row.id}`),
+    state,
+    created: row.created,
+    ended: row.ended,
+    owner: row.owner,
+    ownerSeen: row.owner_seen,
+    isCancelRequested: row.cancel_requested === 1,
+  };
+}
+
+function toRunRow(run: HostRun, position: number): HostRunTable {
+  return { job_id: run.jobId, host: run.host, position, state: run.state, run: JSON.stringify(run) };
+}
+
+/** JSON leaves out what is undefined; these fields are always there. */
+function toRun(row: Selectable<HostRunTable>, path: string): HostRun {
+  const run = parse<HostRun>(row.run, `${path}: host run ${row.job_id} ${row.host}`);
+  return { ...run, captureState: run.captureState, failure: run.failure, cost: run.cost };
+}
+
+/** This program wrote the text, and SQLite guards it; the codec of the JSON columns is this one cast. */
+function parse<T>(text: string, where: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw fail('bad-data', `${where} cannot be read`, 'restore the database from a backup', cause);
+  }
+}

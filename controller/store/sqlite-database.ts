@@ -1,0 +1,84 @@
+// One SQLite file for both stores, used by several processes at once (WAL). Errors of SQLite become failures here.
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+import { Kysely, SqliteDialect } from 'kysely';
+import { type FailureError, fail } from '../../proto/failure.js';
+import { migrate } from './migrations.js';
+import type { Tables } from './tables.js';
+
+export interface SqliteDatabase {
+  readonly path: string;
+  /**
+   * The one connection of this process; kysely hands it to one query or transaction at a time.
+   * Transactions begin with a write: SQLite then waits for the lock. A transaction that reads first fails at once when another
+   * process writes in between.
+   */
+  readonly db: Kysely<Tables>;
+  /** Run `work`; what SQLite throws comes out as a FailureError that says what was `doing`. */
+  guard<T>(doing: string, work: () => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** How long to wait for another process's transaction, in milliseconds. */
+const busyTimeout = 10_000;
+
+/** @throws FailureError 'bad-data' when the file is no database, 'conflict' when it is too new, 'permission', 'exhausted' */
+export function openSqlite(path: string, now: number): SqliteDatabase {
+  const raw = explained(path, 'opening the database', () => {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const opened = new Database(path, { timeout: busyTimeout });
+    try {
+      if (opened.pragma('journal_mode', { simple: true }) !== 'wal') opened.pragma('journal_mode = WAL');
+      opened.pragma('synchronous = NORMAL');
+      migrate(opened, path, now);
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
+    return opened;
+  });
+  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: raw }) });
+  return {
+    path,
+    db,
+    async guard(doing, work) {
+      try {
+        return await work();
+      } catch (error) {
+        throw explain(path, doing, error);
+      }
+    },
+    close: () => db.destroy(),
+  };
+}
+
+function explained<T>(path: string, doing: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw explain(path, doing, error);
+  }
+}
+
+function explain(path: string, doing: string, error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const said = error instanceof Error ? error.message : String(error);
+  const failed = (kind: Parameters<typeof fail>[0], remedy: string): FailureError =>
+    fail(kind, `${doing} (${path}): ${said}`, remedy, error);
+  if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
+    return failed('bad-data', 'the file is left as it is: move it away, or restore it from a backup');
+  }
+  if (code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED') {
+    return failed('exhausted', 'another process holds the database; try again');
+  }
+  if (code === 'SQLITE_FULL' || code === 'ENOSPC') return failed('exhausted', 'make room on the disk');
+  if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_CANTOPEN') || code === 'SQLITE_PERM') {
+    return failed('permission', 'choose a data directory that you may write (PERFTRAWL_DATA)');
+  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR' || code === 'EEXIST') {
+    return failed('permission', 'choose a data directory that you may write (PERFTRAWL_DATA)');
+  }
+  if (code.startsWith('SQLITE_IOERR')) return failed('exhausted', 'the disk has failed; look at the kernel log');
+  return error;
+}

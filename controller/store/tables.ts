@@ -1,0 +1,52 @@
+// The columns of the database as kysely sees them. Migrations make them; JSON columns hold the types named here.
+import type { Generated } from 'kysely';
+
+export interface Tables {
+  jobs: JobTable;
+  host_runs: HostRunTable;
+  profile_chunks: ProfileChunkTable;
+  counter_series: CounterSeriesTable;
+}
+
+export interface JobTable {
+  id: string;
+  /** JSON of JobRequest. */
+  request: string;
+  state: string;
+  created: number;
+  ended: number;
+  owner: string;
+  owner_seen: number;
+  cancel_requested: number;
+}
+
+export interface HostRunTable {
+  job_id: string;
+  host: string;
+  /** Index of the host in the job's request. */
+  position: number;
+  state: string;
+  /** JSON of HostRun. */
+  run: string;
+}
+
+/** A host of '' is the merged result. */
+export interface ProfileChunkTable {
+  job_id: string;
+  host: string;
+  position: number;
+  name: string;
+  is_last: number;
+  encoding: string;
+  crc32: number;
+  raw_length: number;
+  data: Uint8Array;
+}
+
+export interface CounterSeriesTable {
+  id: Generated<number>;
+  job_id: string;
+  host: string;
+  /** Brotli of the JSON that series-columns.ts makes. */
+  data: Uint8Array;
+}

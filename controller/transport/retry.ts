@@ -1,0 +1,67 @@
+// Which failures are worth another try, how often, and why. What is not in the table is final.
+import type { Milliseconds } from '../../proto/capture.js';
+import type { FailureCode } from '../../proto/failure.js';
+
+export interface RetryRule {
+  /** Tries after the first one, without any success in between. */
+  readonly retries: number;
+  readonly firstDelay: Milliseconds;
+  /** Delays double up to this. */
+  readonly longestDelay: Milliseconds;
+  readonly reason: string;
+}
+
+export type RetryTable = Partial<Record<FailureCode, RetryRule>>;
+
+/** A connection is shared: whoever finds it broken closes it under the others. What we cancel ourselves is never tried again. */
+const connectionClosed: RetryRule = {
+  retries: 2,
+  firstDelay: 50,
+  longestDelay: 500,
+  reason: 'another user of the connection found it broken and closed it',
+};
+
+/** For short questions (Describe, …): somebody waits for the answer. */
+export const askingRetries: RetryTable = {
+  unreachable: {
+    retries: 2,
+    firstDelay: 250,
+    longestDelay: 1_000,
+    reason: 'an agent that restarts is back within a second',
+  },
+  cancelled: connectionClosed,
+};
+
+/** For a capture that runs: the agent goes on and keeps everything, so that patience costs nothing. The deadline ends it. */
+export const followingRetries: RetryTable = {
+  unreachable: {
+    retries: 8,
+    firstDelay: 250,
+    longestDelay: 15_000,
+    reason: 'networks and agents come back; the log is on the disk of the agent',
+  },
+  cancelled: connectionClosed,
+  internal: {
+    retries: 2,
+    firstDelay: 500,
+    longestDelay: 2_000,
+    reason: 'gRPC reports some broken streams (RST_STREAM) as internal errors',
+  },
+};
+
+/**
+ * How long to wait before try number `attempt` (1 for the first retry), or undefined when there shall be none. Half of the delay is
+ * random, so that hosts that failed together do not come back together.
+ * @param random a number from 0 up to, not including, 1
+ */
+export function retryDelay(
+  table: RetryTable,
+  code: FailureCode,
+  attempt: number,
+  random: () => number,
+): Milliseconds | undefined {
+  const rule = table[code];
+  if (rule === undefined || attempt > rule.retries) return undefined;
+  const delay = Math.min(rule.longestDelay, rule.firstDelay * 2 ** (attempt - 1));
+  return delay / 2 + (random() * delay) / 2;
+}

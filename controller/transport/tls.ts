@@ -1,0 +1,135 @@
+// The `tls` transport: the controller dials the agent's port; both show a certificate of the same CA (mTLS, TLS 1.3, HTTP/2).
+import { isIP } from 'node:net';
+import tls from 'node:tls';
+import { type FailureError, fail } from '../../proto/failure.js';
+import type { Address, Host } from '../api.js';
+import { firstBytes } from './first-bytes.js';
+import type { Identity } from './identity.js';
+import type { Transport } from './transport.js';
+
+export interface TlsOptions {
+  /** Read at each connection, so that a renewed certificate is used at once. */
+  readonly readIdentity: () => Promise<Identity>;
+  /** For the connection and the handshake together. */
+  readonly connectTimeout: number;
+}
+
+type TlsAddress = Extract<Address, { transport: 'tls' }>;
+
+export function tlsTransport(options: TlsOptions): Transport {
+  return {
+    async open(host, signal) {
+      const { address } = host;
+      if (address.transport !== 'tls') throw fail('internal', `${host.name} is not reached by TLS`);
+      const identity = await options.readIdentity();
+      const timeout = AbortSignal.timeout(options.connectTimeout);
+      const socket = connect(host, address, identity);
+      socket.setNoDelay(true);
+      try {
+        await firstBytes(
+          socket,
+          () => Object.assign(new Error('it closed the connection'), { code: 'ECONNRESET' }),
+          AbortSignal.any([signal, timeout]),
+        );
+        if (socket.alpnProtocol !== 'h2') throw notAnAgent(host, address);
+        return socket;
+      } catch (error) {
+        socket.on('error', () => undefined);
+        socket.destroy();
+        if (signal.aborted) throw fail('cancelled', `connecting to ${host.name}: cancelled`, '', error);
+        throw timeout.aborted ? silent(host, address, options.connectTimeout) : explain(error, host, address);
+      }
+    },
+  };
+}
+
+/** The name that the agent's certificate must have. */
+function expectedName(host: Host, address: TlsAddress): string {
+  return address.serverName ?? host.name;
+}
+
+function connect(host: Host, address: TlsAddress, identity: Identity): tls.TLSSocket {
+  const name = expectedName(host, address);
+  try {
+    return tls.connect({
+      host: address.host,
+      port: address.port,
+      ...identity,
+      // Server name indication carries names only; addresses are checked all the same.
+      servername: isIP(name) === 0 ? name : '',
+      checkServerIdentity: (_servername, certificate) => tls.checkServerIdentity(name, certificate),
+      minVersion: 'TLSv1.3',
+      ALPNProtocols: ['h2'],
+    });
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw fail(
+      'untrusted',
+      `the controller's own certificate or key cannot be used: ${message}`,
+      'issue a new one with `perftrawl ca issue controller --role controller`',
+      cause,
+    );
+  }
+}
+
+/** Codes of the network; with everything else the two sides have talked, and not come to trust each other. */
+const unreachable: ReadonlyMap<string, string> = new Map([
+  ['ECONNREFUSED', 'start the agent there with `perftrawl agent --listen`, or mend the port in the inventory'],
+  ['ECONNRESET', 'look at the log of the agent, and at firewalls between here and there'],
+  ['EPIPE', 'look at the log of the agent, and at firewalls between here and there'],
+  ['ETIMEDOUT', 'look at firewalls and routes between here and there'],
+  ['EHOSTUNREACH', 'look at firewalls and routes between here and there'],
+  ['ENETUNREACH', 'look at firewalls and routes between here and there'],
+  ['EHOSTDOWN', 'is the host up?'],
+  ['EADDRNOTAVAIL', 'mend the address in the inventory'],
+  ['ENOTFOUND', 'mend the address in the inventory'],
+  ['EAI_AGAIN', 'name resolution does not work here at the moment'],
+]);
+
+function explain(error: unknown, host: Host, address: TlsAddress): FailureError {
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const remedy = unreachable.get(code);
+  if (remedy !== undefined) {
+    return fail('unreachable', `cannot reach ${host.name} at ${place(address)}: ${message}`, remedy, error);
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    const name = expectedName(host, address);
+    return fail(
+      'untrusted',
+      `${place(address)} is not ${name}: ${message}`,
+      `issue that agent a certificate with --address ${name}, or set serverName in the inventory`,
+      error,
+    );
+  }
+  if (/alert|tlsv1|sslv3/i.test(message)) {
+    return fail(
+      'untrusted',
+      `${host.name} at ${place(address)} does not accept this controller: ${message}`,
+      'use a controller certificate of the CA that the agent trusts (`perftrawl ca issue controller --role controller`)',
+      error,
+    );
+  }
+  return fail(
+    'untrusted',
+    `${host.name} at ${place(address)} cannot prove who it is: ${message}`,
+    'its certificate must be valid now and come from the CA that this controller trusts',
+    error,
+  );
+}
+
+function silent(host: Host, address: TlsAddress, timeout: number): FailureError {
+  return fail(
+    'unreachable',
+    `cannot reach ${host.name} at ${place(address)}: no answer within ${timeout} ms`,
+    'look at firewalls and routes between here and there',
+  );
+}
+
+function notAnAgent(host: Host, address: TlsAddress): FailureError {
+  return fail('untrusted', `what answers for ${host.name} at ${place(address)} is no agent`, 'mend the port');
+}
+
+function place(address: TlsAddress): string {
+  return isIP(address.host) === 6 ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+}
