@@ -12,6 +12,8 @@ export type LossKind =
   | 'truncated-stacks'
   /** Sampled frames (weight 1 per sample) whose address has no name. */
   | 'unsymbolized-frames'
+  /** Sampled frames that have a name but, though they were asked for, no source line. */
+  | 'frames-without-lines'
   /** Records of a type this reader does not use. */
   | 'skipped-records'
   /** Samples that could not be attributed (no callchain, no thread, unknown event id). */

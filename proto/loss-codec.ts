@@ -9,6 +9,7 @@ const KINDS: Record<LossKind, true> = {
   throttled: true,
   'truncated-stacks': true,
   'unsymbolized-frames': true,
+  'frames-without-lines': true,
   'skipped-records': true,
   'skipped-samples': true,
   'unreadable-bytes': true,

@@ -29,13 +29,15 @@ const MAX_MINI = 1 << 26;
 const MAX_MINI_PACKED = 1 << 25;
 const CRC_CHUNK = 1 << 20;
 
+/** @param wantsLines a file that has its symbols may still have its debug information elsewhere */
 export async function findDebugSymbols(
   host: SymbolHost,
   object: Extract<FoundObject, { kind: 'found' }>,
+  wantsLines: boolean,
   remaining: () => Milliseconds,
 ): Promise<DebugSymbols> {
   const nothing = { debug: undefined, mini: undefined, problem: '' };
-  if (hasSymtab(object.elf)) return nothing;
+  if (hasSymtab(object.elf) && (!wantsLines || hasDebugInfo(object.elf))) return nothing;
   const buildId = buildIdOf(object.elf);
   for (const path of debugPaths(host, object, buildId)) {
     const opened = await host.open(path);
@@ -46,7 +48,11 @@ export async function findDebugSymbols(
     }
     opened.file.close();
   }
-  return miniDebugInfo(host, object.elf, remaining());
+  return hasSymtab(object.elf) ? nothing : miniDebugInfo(host, object.elf, remaining());
+}
+
+function hasDebugInfo(elf: Elf): boolean {
+  return elf.sections.some(({ name, type }) => /^\.z?debug_info$/.test(name) && type !== SECTION_NOBITS);
 }
 
 /** perf looks in the same places. Those in the root directory of the process come last: they are its own to choose. */

@@ -8,7 +8,7 @@ import { OverlappingSymbolsError } from './needed-symbols.js';
 import type { ObjectContext } from './object-context.js';
 import { type ObjectFinder, sameBuildId } from './object-files.js';
 import { scanPerfMap } from './perf-map.js';
-import { findSourceLines, type SourceFrame } from './source-lines.js';
+import { findSourceLines, type SourceFrame, type SourceLines } from './source-lines.js';
 import type { SymbolFile, SymbolHost } from './symbol-host.js';
 
 /** In the order of the addresses. */
@@ -16,6 +16,8 @@ export interface NamedObject {
   readonly names: readonly SymbolNames[];
   /** Source frames of each address, where they were asked for. */
   readonly frames: readonly (readonly SourceFrame[])[];
+  /** Why those without source frames have none; absent where they were not asked for. */
+  readonly lineReason?: string;
   /** Why those without a name have none. */
   readonly reason: string;
   /** Names may be mangled. */
@@ -46,15 +48,17 @@ export async function nameObject(
   if (object.kind === 'missing') return unnamed(object.reason);
   const files: SymbolFile[] = [object.file];
   try {
-    const { debug, mini, problem } = await findDebugSymbols(host, object, remaining);
+    const { debug, mini, problem } = await findDebugSymbols(host, object, lines, remaining);
     if (debug !== undefined) files.push(debug.file);
     const names = scanElf({ runtime: object.elf, debug: debug?.elf, mini }, offsets, timeCheck(remaining));
     const isStripped = !hasSymtab(object.elf) && debug === undefined;
     const reason = problem !== '' ? problem : isStripped ? STRIPPED : 'no symbol covers the address';
     if (!lines) return { names, frames: [], reason, isMangled: true };
     const source = debug ?? object;
-    const frames = await sourceFrames(host, object.elf, source.file, offsets, remaining());
-    return { names, frames, reason, isMangled: true };
+    // Lines may take half of the time that is left, so that the other objects still get their names.
+    const found = await sourceFrames(host, object.elf, source.file, offsets, remaining() / 2);
+    const lineReason = found.problem === '' ? 'no debug information covers the address' : found.problem;
+    return { names, frames: found.frames, reason, lineReason, isMangled: true };
   } catch (error) {
     return unnamed(failureReason(error));
   } finally {
@@ -162,10 +166,10 @@ async function sourceFrames(
   file: SymbolFile,
   offsets: Float64Array,
   timeout: Milliseconds,
-): Promise<readonly (readonly SourceFrame[])[]> {
+): Promise<SourceLines> {
   const addresses = Array.from(offsets, (offset) => addressOfOffset(elf, offset) ?? 0);
   const found = await findSourceLines(host, file.path, addresses, timeout);
-  return found.frames.map((frames, at) => (addresses[at] === 0 ? [] : frames));
+  return { ...found, frames: found.frames.map((frames, at) => (addresses[at] === 0 ? [] : frames)) };
 }
 
 function timeCheck(remaining: () => Milliseconds): () => void {

@@ -10,13 +10,13 @@ import { demangleNames } from './demangle.js';
 import type { SymbolName, SymbolNames } from './elf-symbols.js';
 import { countFrames } from './frame-counts.js';
 import { nameKernelAddresses } from './kernel-names.js';
+import { MissedFrames } from './missed-frames.js';
 import { bestSpelling } from './needed-symbols.js';
 import type { ObjectContext, SymbolizedProfile, SymbolizeOptions, Symbolizer } from './object-context.js';
 import { ObjectFinder } from './object-files.js';
 import { type NamedObject, nameJitCode, nameObject, nameVdso } from './object-names.js';
 import type { SourceFrame } from './source-lines.js';
 import type { SymbolHost } from './symbol-host.js';
-import { UnsymbolizedFrames } from './unsymbolized.js';
 
 export function createSymbolizer(host: SymbolHost): Symbolizer {
   return { symbolize: (profile, objects, options) => symbolize(host, profile, objects, options) };
@@ -55,16 +55,24 @@ async function symbolize(
   }
   const spell = await speller(host, [...named.values()], options.demangle, remaining());
   const lines = new Map<number, readonly ResolvedLine[]>();
-  const misses = new UnsymbolizedFrames();
+  const withoutName = new MissedFrames('unsymbolized-frames');
+  const withoutLine = new MissedFrames('frames-without-lines');
   for (const [object, result] of named) {
     const filename = object.mapping < 0 ? 'no mapping' : profile.strings[profile.mappings.filename[object.mapping]];
     object.locations.forEach((location, at) => {
       const found = linesOf(result.names[at] ?? [], result.frames[at] ?? [], spell);
-      if (found.length > 0) lines.set(location, found);
-      else misses.add(filename, result.reason, frames[location]);
+      if (found.length === 0) withoutName.add(filename, result.reason, frames[location]);
+      else lines.set(location, found);
+      const hasLine = found.some(({ line }) => line !== undefined && line > 0);
+      if (found.length > 0 && !hasLine && result.lineReason !== undefined) {
+        withoutLine.add(filename, result.lineReason, frames[location]);
+      }
     });
   }
-  return { profile: withLines(profile, (location) => lines.get(location) ?? []), losses: misses.losses() };
+  return {
+    profile: withLines(profile, (location) => lines.get(location) ?? []),
+    losses: [...withoutLine.losses(), ...withoutName.losses()],
+  };
 }
 
 /** Objects with unnamed locations, those with the most sampled frames first. */

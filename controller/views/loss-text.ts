@@ -24,6 +24,7 @@ const WORDS: Record<LossKind, readonly [one: string, many: string]> = {
   'lost-samples': ['sample lost', 'samples lost'],
   throttled: ['time throttled', 'times throttled'],
   'truncated-stacks': ['stack truncated', 'stacks truncated'],
+  'frames-without-lines': ['frame without a source line', 'frames without a source line'],
   'unsymbolized-frames': ['frame without a name', 'frames without a name'],
   'skipped-records': ['record skipped', 'records skipped'],
   'skipped-samples': ['sample skipped', 'samples skipped'],

@@ -237,29 +237,61 @@ test('the system name is the mangled one; without demangling it is the name as w
   expect(raw.names).toContain('_ZNK5ShapeltERKS_');
 });
 
-test('source lines and inlined functions, innermost first, when asked for', async () => {
-  const file = compile(ownDirectory(), INLINE_SOURCE, ['-O2', '-g']);
-  const symbols = execFileSync('readelf', ['-sW', file], { encoding: 'utf8' });
-  const main = Number.parseInt(/([0-9a-f]{16})\s+\d+ FUNC .* main$/m.exec(symbols)?.[1] ?? '', 16);
-  const addresses = Array.from({ length: 16 }, (_, index) => main + index);
-  const context = { kind: 'elf', path: file } as const;
-  const { names, profile } = await symbolizeAddresses({ context, addresses, options: { lines: true } });
-  expect(names).toContain('innermost < middle < main');
-  const location = names.indexOf('innermost < middle < main');
-  const from = profile.locations.lineStart[location];
-  expect(nameOf(profile, location)).toBe(names[location]);
-  expect([...profile.lines.line.slice(from, from + 3)]).toEqual([3, 6, 9]);
-  const source = profile.functions.filename[profile.lines.function[from]];
-  expect(profile.strings[source]).toBe(join(dirname(file), INLINE_SOURCE.name));
+describe('source lines and inlined functions, innermost first, when asked for', () => {
+  async function expectLines(file: string, main: number): Promise<void> {
+    const addresses = Array.from({ length: 16 }, (_, index) => main + index);
+    const context = { kind: 'elf', path: file } as const;
+    const { names, profile } = await symbolizeAddresses({ context, addresses, options: { lines: true } });
+    const location = names.indexOf('innermost < middle < main');
+    expect(location).toBeGreaterThanOrEqual(0);
+    const from = profile.locations.lineStart[location];
+    expect(nameOf(profile, location)).toBe(names[location]);
+    expect([...profile.lines.line.slice(from, from + 3)]).toEqual([3, 6, 9]);
+    const source = profile.functions.filename[profile.lines.function[from]];
+    expect(profile.strings[source]).toBe(join(dirname(file), INLINE_SOURCE.name));
+  }
+
+  test('from the program itself', async () => {
+    const file = compile(ownDirectory(), INLINE_SOURCE, ['-O2', '-g']);
+    await expectLines(file, addressOfMain(file));
+  });
+
+  test('from its debug file, whether or not the program keeps its symbols', async () => {
+    for (const strip of ['--strip-all', '--strip-debug']) {
+      const file = compile(ownDirectory(), INLINE_SOURCE, ['-O2', '-g']);
+      const main = addressOfMain(file);
+      separateDebugFile(file, `${file}.debug`, strip);
+      await expectLines(file, main);
+    }
+  });
+
+  test('what has none is a loss with its reason', async () => {
+    const file = compile(ownDirectory(), INLINE_SOURCE, ['-O2']);
+    const context = { kind: 'elf', path: file } as const;
+    const addresses = [addressOfMain(file)];
+    const plain = await symbolizeAddresses({ context, addresses, options: { lines: true } });
+    expect(plain.names).toEqual(['main']);
+    expect(plain.losses).toEqual([
+      { kind: 'frames-without-lines', count: 1, detail: `${file}: no debug information covers the address` },
+    ]);
+    const host = without('addr2line');
+    const { losses } = await symbolizeAddresses({ context, addresses, host, options: { lines: true } });
+    expect(losses[0].detail).toBe(`${file}: addr2line is missing: install binutils`);
+  });
 });
+
+function addressOfMain(file: string): number {
+  const symbols = execFileSync('readelf', ['-sW', file], { encoding: 'utf8' });
+  return Number.parseInt(/([0-9a-f]{16})\s+\d+ FUNC .* main$/m.exec(symbols)?.[1] ?? '', 16);
+}
 
 function buildIdOf(file: string): string {
   return /Build ID: ([0-9a-f]+)/.exec(execFileSync('readelf', ['-nW', file], { encoding: 'utf8' }))?.[1] ?? '';
 }
 
-function separateDebugFile(file: string, debugFile: string): void {
+function separateDebugFile(file: string, debugFile: string, strip = '--strip-all'): void {
   execFileSync('objcopy', ['--only-keep-debug', file, debugFile]);
-  execFileSync('strip', ['--strip-all', file]);
+  execFileSync('strip', [strip, file]);
   execFileSync('objcopy', [`--add-gnu-debuglink=${debugFile}`, file]);
 }
 

@@ -15,7 +15,7 @@ type StackCounts = ReadonlyMap<string, number>;
 function record(directory: string, argv: readonly string[]): string {
   const file = join(directory, 'perf.data');
   const options = ['-e', 'cpu-clock', '-F', '1999', '-g', '-N', '-B', '-o', file, '--', ...argv];
-  execFileSync('perf', ['record', ...options], { stdio: 'ignore' });
+  execFileSync('perf', ['record', ...options], { stdio: 'ignore', cwd: directory });
   return file;
 }
 
