@@ -121,11 +121,14 @@ hosts:
   );
 }
 
-/** One process in C where there is a compiler, one in JavaScript with a map of its functions for perf. */
+/**
+ * One process in C where there is a compiler (unoptimized, so that leaf functions keep frame pointers too), one in JavaScript with a
+ * map of its functions for perf.
+ */
 function startWorkload() {
   const program = join(directory, COMM);
   const source = join(root, 'demo', 'touch-memory.c');
-  const { status } = spawnSync('cc', ['-O1', '-g', '-fno-omit-frame-pointer', '-o', program, source], {
+  const { status } = spawnSync('cc', ['-O0', '-g', '-fno-omit-frame-pointer', '-o', program, source], {
     stdio: 'ignore',
   });
   if (status === 0) announce('C', inBackground(program, [WORKLOAD_SECONDS]));
@@ -207,8 +210,10 @@ function say(text) {
   process.stdout.write(`${text}\n`);
 }
 
+/** The shorter of the two ways to say it. */
 function fromHere(path) {
-  return relative(process.cwd(), path) || '.';
+  const short = relative(process.cwd(), path);
+  return short.startsWith('..') ? path : short;
 }
 
 function kib(path) {

@@ -56,7 +56,7 @@ __attribute__((noinline)) static void serve_query(void) {
 
 int main(int argc, char **argv) {
   const time_t end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 60);
-  const struct timespec pause = {0, 20 * 1000 * 1000};
+  const struct timespec pause = {0, 50 * 1000 * 1000};
   while (time(NULL) < end) {
     serve_query();
     nanosleep(&pause, NULL);

@@ -19,7 +19,7 @@ function renderPage() {
 
 function serveRequest() {
   renderPage();
-  if (Date.now() < end) setTimeout(serveRequest, 20);
+  if (Date.now() < end) setTimeout(serveRequest, 50);
 }
 
 serveRequest();

@@ -1,9 +1,22 @@
 // The real app with the directories and files that the command line chose.
-import { fail } from '../../proto/failure.js';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { App } from '../api.js';
+import { createApp } from '../app.js';
+import { configDirectory, dataDirectory } from '../directories.js';
 import type { AppOptions } from './context.js';
 import type { CliIo } from './io.js';
 
-export async function openApp(_options: AppOptions, _io: CliIo): Promise<App> {
-  throw fail('internal', 'this build has no controller');
+/** Seen from dist/controller/cli. */
+const PERFTRAWL = fileURLToPath(new URL('../../../bin/perftrawl', import.meta.url));
+
+/** @throws FailureError for an inventory or a data directory that cannot be used */
+export async function openApp(options: AppOptions, io: CliIo): Promise<App> {
+  const { dataDirectory: data, inventoryFile } = options;
+  return createApp({
+    dataDir: data === undefined ? dataDirectory(io.env, io.homeDirectory) : resolve(data),
+    configDir: configDirectory(io.env, io.homeDirectory),
+    ...(inventoryFile === undefined ? {} : { inventoryPath: resolve(inventoryFile) }),
+    agentCommand: [process.execPath, PERFTRAWL, 'agent'],
+  });
 }
