@@ -2,8 +2,10 @@
 
 import type { FoldIo } from './fold/fold-command.js';
 import type { AgentIo } from './main.js';
+import { holdOptimizer } from './optimizer.js';
 
 export async function runAgent(argv: readonly string[], io: AgentIo): Promise<number> {
+  holdOptimizer();
   return (await import('./main.js')).runAgent(argv, io);
 }
 

@@ -6,6 +6,7 @@ import { type Failure, toFailure } from '../proto/failure.js';
 import { CaptureContext } from './capture/capture-context.js';
 import type { CaptureStop } from './capture/capture-stop.js';
 import type { Machine } from './host/machine.js';
+import { releaseOptimizer } from './optimizer.js';
 import type { Spool, SpooledCapture } from './spool/spool.js';
 
 const PROGRESS_INTERVAL: Milliseconds = 1000;
@@ -42,6 +43,7 @@ export async function runCapture({ machine, spool, capture, spec, stop }: Captur
 
 /** Loaded when needed: an idle agent holds neither parsers nor symbolizer. */
 async function runKind(context: CaptureContext, spec: CaptureSpec): Promise<void> {
+  releaseOptimizer();
   switch (spec.kind) {
     case 'record':
       return (await import('./capture/record-run.js')).runRecord(context, spec);
