@@ -32,6 +32,9 @@ export async function runCli(argv: readonly string[], dependencies: CliDependenc
   }
 }
 
+/** Longer lines are hard to read. */
+const WIDEST_HELP = 120;
+
 /** Streams and the way out, for each command of the tree. */
 function configure(command: CommandUnknownOpts, io: CliIo): void {
   command.exitOverride();
@@ -41,8 +44,8 @@ function configure(command: CommandUnknownOpts, io: CliIo): void {
     writeOut: (text) => void io.stdout.write(text),
     writeErr: (text) => void io.stderr.write(text),
     outputError: () => undefined,
-    getOutHelpWidth: () => io.columns,
-    getErrHelpWidth: () => io.columns,
+    getOutHelpWidth: () => Math.min(io.columns, WIDEST_HELP),
+    getErrHelpWidth: () => Math.min(io.columns, WIDEST_HELP),
     getOutHasColors: () => colours(io.isStdoutTty, io.env).isOn,
     getErrHasColors: () => colours(io.isStderrTty, io.env).isOn,
   });

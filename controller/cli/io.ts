@@ -16,8 +16,10 @@ export interface CliIo {
   readonly stderr: Writable;
   readonly isStdoutTty: boolean;
   readonly isStderrTty: boolean;
-  /** Width of the terminal; 80 where there is none. */
+  /** Width that tables on stdout should fit; infinite where stdout is no terminal, so that pipes get names whole. */
   readonly columns: number;
+  /** Width of the terminal that stderr is. */
+  readonly progressColumns: number;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly interrupt: Interrupt;
   /** Milliseconds since 1970 UTC. */

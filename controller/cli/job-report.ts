@@ -42,7 +42,7 @@ export async function reportJob(
   const lines = [...headLines(context, job, runs), ''];
   for (const { event, type, samples, top } of tops) {
     lines.push(colours.bold(printable(eventLine(event, top.total, type.unit, samples))));
-    lines.push(...topTable(top, io.columns), '');
+    lines.push(...(top.functions.length === 0 ? [] : topTable(top, io.columns)), '');
   }
   if (series !== undefined) lines.push(counterTableText(series));
   if (isPerHost) lines.push(...(await perHostLines(context, app, runs)));
@@ -114,7 +114,8 @@ function headLines(context: CommandContext, job: Job, runs: readonly HostRun[]):
             weightText(cost.spooledBytes, 'bytes'),
           ];
     const why = failure === undefined ? '' : failureText(failure);
-    const counted = spec.kind === 'stat' ? '' : withCommas(progress.samples);
+    // Counters have none, and a file is read without telling how far.
+    const counted = spec.kind === 'record' ? withCommas(progress.samples) : '';
     return [run.host, run.state, counted, withCommas(progress.lost), ...figures, why];
   });
   const hasFailures = runs.some((run) => run.failure !== undefined);
@@ -177,6 +178,6 @@ function nextLines(job: Job, runs: readonly HostRun[], profile: Profile | undefi
     next.push(`perftrawl show ${job.id} --tree`, `perftrawl export ${job.id} --format svg -o ${job.id}.svg`);
   }
   if (runs.some((run) => run.artifacts.length > 0)) next.push(`perftrawl artifacts ${job.id}`);
-  if (runs.some((run) => run.failure !== undefined)) next.push('perftrawl doctor');
+  if (runs.some((run) => run.state === 'failed' || run.state === 'lost')) next.push('perftrawl doctor');
   return next.length === 0 ? [] : ['next:', ...next.map((line) => `  ${line}`)];
 }

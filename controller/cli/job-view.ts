@@ -41,7 +41,7 @@ class LineView implements JobView {
     if (event.kind === 'host-run') {
       if (this.#last.get(event.run.host) === event.run.state) return;
       this.#last.set(event.run.host, event.run.state);
-      this.#print(hostLine(event.run));
+      this.#print(hostLine(event.run, this.#job));
     }
     if (event.kind === 'capture' && event.body.kind === 'counters') {
       for (const point of event.body.points) this.#print(`${event.host}: ${pointText(point)}`);
@@ -94,14 +94,14 @@ class LiveView implements JobView {
   }
 
   #draw(): void {
-    const { columns, env } = this.#io;
+    const { progressColumns: columns, env } = this.#io;
     const paint = colours(true, env);
     const runs = [...this.#runs.values()].sort((a, b) => URGENCY[a.state] - URGENCY[b.state]);
     const shown = runs.slice(0, MOST_LINES);
     const lines = [
       paint.bold(shorten(this.#heading(), columns - 1)),
       ...shown.map((run) => {
-        const line = shorten(printable(`  ${hostLine(run)}`), columns - 1);
+        const line = shorten(printable(`  ${hostLine(run, this.#job)}`), columns - 1);
         return run.failure === undefined ? line : paint.red(line);
       }),
       ...(runs.length > shown.length ? [`  … and ${runs.length - shown.length} more`] : []),
@@ -136,7 +136,7 @@ const URGENCY: Record<HostRunState, number> = {
 };
 
 /** `web1: running  3.0 s, 1,234 samples, 56.0 KiB, 0 lost` or `web1: failed  why (remedy)`. */
-function hostLine(run: HostRun): string {
+function hostLine(run: HostRun, job: Job): string {
   const head = `${run.host}: ${run.state}`;
   if (run.failure !== undefined) {
     const { message, remedy } = run.failure;
@@ -146,7 +146,7 @@ function hostLine(run: HostRun): string {
   if (elapsed === 0 && samples === 0) return head;
   const parts = [
     durationText(elapsed),
-    ...(samples === 0 ? [] : [`${withCommas(samples)} samples`]),
+    ...(samples === 0 || job.request.spec.kind === 'stat' ? [] : [`${withCommas(samples)} samples`]),
     ...(size === 0 ? [] : [weightText(size, 'bytes')]),
     ...(lost === 0 ? [] : [`${withCommas(lost)} lost`]),
   ];

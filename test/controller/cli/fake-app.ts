@@ -196,6 +196,7 @@ export async function run(argv: readonly string[], surroundings: Surroundings = 
     isStdoutTty: isTty,
     isStderrTty: isTty,
     columns: 120,
+    progressColumns: 120,
     env: { TERM: 'xterm', ...surroundings.env },
     interrupt: {
       stop: (surroundings.stop ?? new AbortController()).signal,
