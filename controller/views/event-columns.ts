@@ -3,8 +3,6 @@ import { eventsOf } from '../../profile/folded.js';
 import type { Profile } from '../../profile/profile.js';
 import { isTracepoint, type SampleType } from '../../profile/sample-type.js';
 
-export { eventsOf };
-
 /** One event of a profile; `samples` and `weight` are columns of `profile.samples.values`, as long as the sample table. */
 export interface EventColumns {
   readonly event: string;

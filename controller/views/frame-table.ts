@@ -17,7 +17,14 @@ export interface Frame {
 /** A growing list of distinct frames. */
 export class FrameTable {
   readonly frames: Frame[] = [];
-  readonly #index = new Map<string, number>();
+  readonly #rowsOf: Record<Origin, Map<string, number>> = {
+    all: new Map(),
+    process: new Map(),
+    user: new Map(),
+    kernel: new Map(),
+    jit: new Map(),
+    inlined: new Map(),
+  };
   readonly #ofLocation: (readonly number[] | undefined)[] = [];
   readonly #profile: Profile;
 
@@ -27,11 +34,11 @@ export class FrameTable {
 
   /** Row of a frame, made when new. */
   intern(name: string, origin: Origin, mapping: string): number {
-    const key = `${origin}\0${name}`;
-    let row = this.#index.get(key);
+    const rows = this.#rowsOf[origin];
+    let row = rows.get(name);
     if (row === undefined) {
       row = this.frames.push({ name, origin, mapping }) - 1;
-      this.#index.set(key, row);
+      rows.set(name, row);
     }
     return row;
   }
@@ -84,7 +91,7 @@ const UNMARKED = { marksKernel: false, marksJit: false };
 const USER_PSEUDO_MAPPING = /^\[(vdso|vdso32|vsyscall|vvar|heap|stack|anon|unknown|uprobes)\b/;
 
 /** Kind of code by the name of its object file. */
-export function originOf(mapping: string): 'user' | 'kernel' | 'jit' {
+function originOf(mapping: string): 'user' | 'kernel' | 'jit' {
   if (/\/perf-\d+\.map$|\/jitted-\d+-\d+\.so$/.test(mapping)) return 'jit';
   if (mapping.startsWith('[')) return USER_PSEUDO_MAPPING.test(mapping) ? 'user' : 'kernel';
   return /(^|\/)vmlinux([-.][^/]*)?$|\.ko(\.gz|\.xz|\.zst)?$/.test(mapping) ? 'kernel' : 'user';

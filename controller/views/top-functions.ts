@@ -4,7 +4,7 @@ import type { SampleType } from '../../profile/sample-type.js';
 import { type CallTreeOptions, callTree } from './call-tree.js';
 import type { Origin } from './frame-table.js';
 
-export interface TopFunction {
+interface TopFunction {
   readonly name: string;
   readonly origin: Origin;
   /** Object file it was first seen in; '' when unknown. */
@@ -100,16 +100,14 @@ function depthFirst(parent: Int32Array): Int32Array {
   return order;
 }
 
-type Entry = TopFunction;
-
-function bySelf(a: Entry, b: Entry): number {
+function bySelf(a: TopFunction, b: TopFunction): number {
   return b.self - a.self || b.total - a.total || byName(a, b);
 }
 
-function byTotal(a: Entry, b: Entry): number {
+function byTotal(a: TopFunction, b: TopFunction): number {
   return b.total - a.total || b.self - a.self || byName(a, b);
 }
 
-function byName(a: Entry, b: Entry): number {
+function byName(a: TopFunction, b: TopFunction): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

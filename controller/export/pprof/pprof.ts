@@ -18,7 +18,7 @@ export function* pprofFile(profile: Profile, options: PprofOptions = {}): Export
 }
 
 /** The `perftools.profiles.Profile` message before compression. */
-export function pprofMessage(profile: Profile, options: PprofOptions = {}): Uint8Array {
+function pprofMessage(profile: Profile, options: PprofOptions): Uint8Array {
   const to = new ProtobufWriter();
   const text = new TextTable(profile.strings);
   for (const type of profile.sampleTypes) {

@@ -145,7 +145,7 @@ export const FLAME_GRAPH_SCRIPT = String.raw`
   }
 
   function openSearch() {
-    searchBox.setAttribute('x', Math.max(PAD, width - PAD - 330));
+    searchBox.setAttribute('x', Math.max(PAD, width - 60 - 13 * charWidth - 220));
     searchBox.classList.remove('hide');
     term.value = searched;
     term.focus();

@@ -25,9 +25,7 @@ export const FLAME_GRAPH_STYLE = `
   #term.wrong { outline: 2px solid #b00020; }
   @media (prefers-color-scheme: dark) {
     #background, .bar { fill: #1d1f21; }
-    .bar { display: none; fill: #f6f6f2; fill-opacity: 0.93; }
-  .afloat > .bar { display: inline; }
-  text { fill: #e8e8e8; }
+    text { fill: #e8e8e8; }
     #subtitle, #details { fill: #b8b8b8; }
     #losses { fill: #ff8a80; }
     #frames text { fill: #000; }

@@ -1,11 +1,13 @@
 // Single samples as perf prints them: read back by our own parser and by the collapse that people use on perf's text.
-import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ScriptParser } from '../../../agent/perf/script-parser.js';
 import { ExportError } from '../../../controller/export/exporter.js';
 import type { Profile } from '../../../profile/profile.js';
+import { collapse } from '../../oracle/perf-tools.js';
 import { drawProfile } from '../../profile/draw-profile.js';
 import { writtenText } from './written.js';
 
@@ -50,7 +52,7 @@ test('without timestamps it says what to do', () => {
   expect(() => writtenText('perf-script', drawProfile('main 1'))).toThrow('record it with timestamps');
 });
 
-test('the classic collapse makes the same folded stacks of it as we do of the profile', () => {
+test('the classic collapse makes the same folded stacks of it as we do of the profile', async () => {
   const profile = drawProfile(
     `
     {comm=app pid=1 tid=1} main;parse;read@[kernel.kallsyms]        30
@@ -59,7 +61,7 @@ test('the classic collapse makes the same folded stacks of it as we do of the pr
     `,
     TIMED,
   );
-  expect(collapsed(writtenText('perf-script', profile))).toBe(writtenText('folded', profile));
+  expect(await collapsed(writtenText('perf-script', profile))).toBe(writtenText('folded', profile));
 });
 
 test('our own parser reads back the same samples', () => {
@@ -90,7 +92,13 @@ function parsed(text: string): Profile {
   return parser.end().profile;
 }
 
-function collapsed(text: string): string {
-  const script = fileURLToPath(new URL('../../oracle/collapse.pl', import.meta.url));
-  return execFileSync('perl', [script], { input: text, encoding: 'utf8' });
+async function collapsed(text: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'perftrawl-script-'));
+  try {
+    const file = join(folder, 'script.txt');
+    await writeFile(file, text);
+    return await collapse(file);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }

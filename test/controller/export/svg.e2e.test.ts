@@ -1,4 +1,5 @@
 // The SVG flame graph as a person uses it, in Chromium: hover, zoom, reset, search, case, links, keyboard, both ways up.
+/// <reference lib="dom" />
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
