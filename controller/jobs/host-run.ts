@@ -5,7 +5,7 @@ import { type Failure, FailureError, fail, toFailure } from '../../proto/failure
 import type { Host, HostRun } from '../api.js';
 import type { Clock } from '../clock.js';
 import type { Agents } from '../fleet/host-pool.js';
-import { askingRetries, followingRetries, retryDelay } from '../transport/retry.js';
+import { askingRetries, callFailure, followingRetries, retryDelay } from '../transport/retry.js';
 import { CaptureIntake, type CaptureResult, type IntakeLimits } from './capture-intake.js';
 import { withDeadline } from './deadline.js';
 import type { RunRecord } from './run-record.js';
@@ -57,6 +57,8 @@ class HostRunDrive {
   /** The capture is out of time, unwanted, or no longer ours. */
   readonly #interrupt: AbortSignal;
   readonly #tasks: Promise<void>[] = [];
+  /** Why the log cannot be followed at present; undefined while events come. */
+  #broken: Failure | undefined;
 
   constructor(options: HostRunOptions) {
     this.#options = options;
@@ -130,6 +132,7 @@ class HostRunDrive {
       if (this.#intake.isDone) return this.#conclude();
       if (this.#interrupt.aborted) return this.#interrupted();
       const failure = broken ?? fail('unreachable', 'the log ended before the capture was done').failure;
+      this.#broken = failure;
       attempt = this.#intake.sequence > lastSequence ? 1 : attempt + 1;
       lastSequence = this.#intake.sequence;
       const delay = retryDelay(followingRetries, failure.code, attempt, random);
@@ -155,12 +158,13 @@ class HostRunDrive {
         try {
           next = await events.next();
         } catch (error) {
-          const failure = toFailure(error);
+          const failure = callFailure(error, signal);
           // A message that cannot be decoded is a broken rule, not a broken connection.
           if (failure.code === 'bad-data') throw error;
           return failure;
         }
         if (next.done === true) return undefined;
+        this.#broken = undefined;
         this.#intake.take(next.value);
         await record.take(next.value.sequence, next.value.body);
         if (next.value.body.kind === 'done') {
@@ -197,6 +201,10 @@ class HostRunDrive {
     abandon.throwIfAborted();
     if (cancel.aborted) return this.#discardAs('cancelled', 'cancelled');
     const limit = (spec.kind === 'file' ? 0 : spec.duration) + grace;
+    if (this.#broken !== undefined) {
+      const { message, remedy } = this.#broken;
+      return lost({ code: 'lost', message: `${message}; gave up after ${limit} ms`, remedy });
+    }
     const { state } = this.#options.record.run;
     return this.#discardAs(
       'deadline',
