@@ -49,9 +49,15 @@ async function demangleWithFilter(
   return others;
 }
 
+/** Where the package did not come with the agent, or gives up on a hostile name, names stay as they are: mangled but true. */
 async function demangleWithWasm(names: readonly string[], readable: Map<string, string>): Promise<void> {
-  const { demangleAny } = await import('./wasm-demangler.js');
-  for (const name of names) readable.set(name, withoutParameters(name, demangleAny(name)));
+  const demangler = await import('./wasm-demangler.js').catch(() => undefined);
+  if (demangler === undefined) return;
+  for (const name of names) {
+    const demangled = demangler.demangleAny(name);
+    if (demangled === undefined) return;
+    readable.set(name, withoutParameters(name, demangled));
+  }
 }
 
 /**

@@ -18,7 +18,7 @@ import { BINDING_GLOBAL, type NameReference, NeededSymbols } from './needed-symb
 /** Names of one location, of which the best spelling counts; empty when there is no symbol. */
 export type SymbolNames = readonly SymbolName[];
 
-export interface SymbolName {
+interface SymbolName {
   /** As the table has it. */
   readonly text: string;
   /** Put after the demangled name: `@plt` for stubs, else ''. */
@@ -81,7 +81,13 @@ export function scanElf(sources: SymbolSources, offsets: Float64Array, checkTime
   scanPlt(needed, runtime, strings);
   needed.settle();
   const decode = nameDecoder(strings);
-  return Array.from(offsets, (_, at) => needed.namesOf(at).map(decode));
+  const decoded = new Map<readonly NameReference[], SymbolNames>();
+  return Array.from(offsets, (_, at) => {
+    const references = needed.namesOf(at);
+    const names = decoded.get(references) ?? references.map(decode);
+    decoded.set(references, names);
+    return names;
+  });
 }
 
 function nameDecoder(strings: readonly StringTable[]): (reference: NameReference) => SymbolName {

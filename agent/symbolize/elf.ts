@@ -3,7 +3,7 @@
 import { inflateSync } from 'node:zlib';
 import { type ByteSource, memorySource, sliceSource } from './byte-source.js';
 
-export interface Segment {
+interface Segment {
   readonly type: number;
   readonly flags: number;
   readonly offset: number;
@@ -44,15 +44,14 @@ export class ElfError extends Error {
 }
 
 export const SEGMENT_LOAD = 1;
-export const SEGMENT_NOTE = 4;
+const SEGMENT_NOTE = 4;
 export const SECTION_SYMTAB = 2;
-export const SECTION_NOTE = 7;
+const SECTION_NOTE = 7;
 export const SECTION_NOBITS = 8;
 export const SECTION_DYNSYM = 11;
 export const FLAG_ALLOC = 2;
-export const FLAG_COMPRESSED = 0x800;
+const FLAG_COMPRESSED = 0x800;
 export const MACHINE_AARCH64 = 183;
-export const MACHINE_X86_64 = 62;
 
 const HEADER_SIZE = 64;
 const SEGMENT_SIZE = 56;
@@ -162,7 +161,7 @@ export function addressOfOffset(elf: Elf, offset: number): number | undefined {
 }
 
 /** An unsigned 64-bit word as a number: exact below 2^53, else too large to be a valid offset in any file. */
-export function word64(data: DataView, at: number): number {
+function word64(data: DataView, at: number): number {
   return data.getUint32(at, true) + data.getUint32(at + 4, true) * WORD;
 }
 

@@ -14,9 +14,8 @@ export interface NameReference {
   readonly isPlt: boolean;
 }
 
-export const BINDING_LOCAL = 0;
 export const BINDING_GLOBAL = 1;
-export const BINDING_WEAK = 2;
+const BINDING_WEAK = 2;
 
 /** Real tables need a few steps per address: these bounds keep hostile ones from taking hours or gigabytes. */
 const STEPS_PER_ADDRESS = 256;
@@ -24,6 +23,8 @@ const MIN_STEPS = 1 << 20;
 const MAX_STEPS = 1 << 24;
 const MAX_ALIASES = 16;
 const PAGE = 4096;
+
+const NO_NAMES: readonly NameReference[] = [];
 
 /** Symbols that overlap so often that only a broken or hostile table explains it. */
 export class OverlappingSymbolsError extends Error {
@@ -46,6 +47,7 @@ export class NeededSymbols {
   readonly #binding: number[] = [];
   readonly #isLabel: boolean[] = [];
   readonly #isPlt: boolean[] = [];
+  readonly #names = new Map<number, readonly NameReference[]>();
   #steps = 0;
   readonly #maxSteps: number;
 
@@ -116,14 +118,25 @@ export class NeededSymbols {
     return this.#start[at];
   }
 
-  /** The names of the symbol of address number `at`, among which its spelling decides; none when it has no symbol. */
-  namesOf(at: number): NameReference[] {
-    if (this.#pick[at] < 0) return [];
-    return [this.#pick[at], ...(this.#aliases.get(at) ?? [])].map((candidate) => ({
-      table: this.#table[candidate],
-      name: this.#name[candidate],
-      isPlt: this.#isPlt[candidate],
-    }));
+  /**
+   * The names of the symbol of address number `at`, among which its spelling decides; none when it has no symbol. Addresses of one
+   * symbol get the same array, so that what is made of it can be shared.
+   */
+  namesOf(at: number): readonly NameReference[] {
+    const pick = this.#pick[at];
+    if (pick < 0) return NO_NAMES;
+    const aliases = this.#aliases.get(at);
+    if (aliases !== undefined) return [pick, ...aliases].map((candidate) => this.#reference(candidate));
+    let names = this.#names.get(pick);
+    if (names === undefined) {
+      names = [this.#reference(pick)];
+      this.#names.set(pick, names);
+    }
+    return names;
+  }
+
+  #reference(candidate: number): NameReference {
+    return { table: this.#table[candidate], name: this.#name[candidate], isPlt: this.#isPlt[candidate] };
   }
 
   /** An unsized symbol is named by one slot only until settle(), so that the next one may take its row. */

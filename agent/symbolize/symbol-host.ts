@@ -13,7 +13,7 @@ export interface SymbolFile extends ByteSource {
 
 /** `reason` completes "PATH: …". */
 export type OpenResult = { readonly kind: 'file'; readonly file: SymbolFile } | OpenFailure;
-export interface OpenFailure {
+interface OpenFailure {
   readonly kind: 'gone' | 'refused';
   readonly reason: string;
 }

@@ -7,7 +7,7 @@ import type { Profile } from '../../profile/profile.js';
 import { type ResolvedLine, withLines } from '../../profile/with-lines.js';
 import type { Milliseconds } from '../../proto/capture.js';
 import { demangleNames } from './demangle.js';
-import type { SymbolName, SymbolNames } from './elf-symbols.js';
+import type { SymbolNames } from './elf-symbols.js';
 import { countFrames } from './frame-counts.js';
 import { nameKernelAddresses } from './kernel-names.js';
 import { MissedFrames } from './missed-frames.js';
@@ -33,6 +33,7 @@ interface ObjectLocations {
 }
 
 const OUT_OF_TIME = 'not looked up, the time budget was used up';
+const NO_NAMES: SymbolNames = [];
 const NOTHING: NamedObject = { names: [], frames: [], reason: '' };
 
 async function symbolize(
@@ -54,13 +55,14 @@ async function symbolize(
     named.set(object, result);
   }
   const spell = await speller(host, [...named.values()], options.demangle, remaining());
+  const lineOf = symbolLines(spell);
   const lines = new Map<number, readonly ResolvedLine[]>();
   const withoutName = new MissedFrames('unsymbolized-frames');
   const withoutLine = new MissedFrames('frames-without-lines');
   for (const [object, result] of named) {
     const filename = object.mapping < 0 ? 'no mapping' : profile.strings[profile.mappings.filename[object.mapping]];
     object.locations.forEach((location, at) => {
-      const found = linesOf(result.names[at] ?? [], result.frames[at] ?? [], spell);
+      const found = linesOf(lineOf(result.names[at] ?? NO_NAMES), result.frames[at] ?? [], spell);
       if (found.length === 0) withoutName.add(filename, result.reason, frames[location]);
       else lines.set(location, found);
       const hasLine = found.some(({ line }) => line !== undefined && line > 0);
@@ -129,7 +131,7 @@ async function nameKernelObjects(
   );
   kernel.forEach(({ object }, index) => {
     const { names, reason } = results[index];
-    named.set(object, { names: names.map(plainName), frames: [], reason });
+    named.set(object, { names: plainNames(names), frames: [], reason });
   });
   return named;
 }
@@ -183,31 +185,44 @@ async function speller(
 
 /** Without source lines one line with the symbol; with them one per inlined function, the outermost being the symbol itself. */
 function linesOf(
-  names: SymbolNames,
+  symbol: readonly ResolvedLine[],
   frames: readonly SourceFrame[],
   spell: (text: string) => string,
 ): readonly ResolvedLine[] {
-  const symbol = chosenName(names, spell);
-  if (frames.length === 0) return symbol === undefined ? [] : [symbol];
+  if (frames.length === 0) return symbol;
   return frames.flatMap((frame, index): ResolvedLine[] => {
     const isOutermost = index === frames.length - 1;
     const own = frame.name === '' ? undefined : { name: spell(frame.name), systemName: frame.name };
-    const name = isOutermost ? (symbol ?? own) : own;
+    const name = isOutermost ? (symbol[0] ?? own) : own;
     return name === undefined ? [] : [{ ...name, filename: frame.filename, line: frame.line }];
   });
 }
 
-function chosenName(names: SymbolNames, spell: (text: string) => string): ResolvedLine | undefined {
-  if (names.length === 0) return undefined;
-  const spelled = names.map(({ text, suffix }) => spell(text) + suffix);
-  const best = names.length === 1 ? 0 : bestSpelling(spelled);
-  return { name: spelled[best], systemName: names[best].text + names[best].suffix };
+/** The line of a symbol, made once for all its addresses; none for no names. */
+function symbolLines(spell: (text: string) => string): (names: SymbolNames) => readonly ResolvedLine[] {
+  const known = new Map<SymbolNames, readonly ResolvedLine[]>([[NO_NAMES, []]]);
+  return (names) => {
+    const line = known.get(names) ?? chosenName(names, spell);
+    known.set(names, line);
+    return line;
+  };
 }
 
-const plainNames = (name: string): SymbolName[] => [{ text: name, suffix: '' }];
+function chosenName(names: SymbolNames, spell: (text: string) => string): readonly ResolvedLine[] {
+  if (names.length === 0) return [];
+  const spelled = names.map(({ text, suffix }) => spell(text) + suffix);
+  const best = names.length === 1 ? 0 : bestSpelling(spelled);
+  return [{ name: spelled[best], systemName: names[best].text + names[best].suffix }];
+}
 
-function plainName(name: string | undefined): SymbolNames {
-  return name === undefined ? [] : plainNames(name);
+/** Equal names give the same array. */
+function plainNames(names: readonly (string | undefined)[]): SymbolNames[] {
+  const known = new Map<string | undefined, SymbolNames>([[undefined, NO_NAMES]]);
+  return names.map((text) => {
+    const plain = known.get(text) ?? [{ text: text ?? '', suffix: '' }];
+    known.set(text, plain);
+    return plain;
+  });
 }
 
 function assertNever(kind: never): never {

@@ -4,10 +4,20 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
-/** The demangled name with parameters, or the name itself when no scheme fits it. */
-export function demangleAny(name: string): string {
-  return glue.demangle_any(name);
+/** The demangled name with parameters, or the name itself when no scheme fits it; undefined once the instance has broken down. */
+export function demangleAny(name: string): string | undefined {
+  if (isBroken) return undefined;
+  try {
+    return glue.demangle_any(name);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    // A trap (a panic in Rust) leaves the instance's memory in no defined state.
+    isBroken = true;
+    return undefined;
+  }
 }
+
+let isBroken = false;
 
 interface Glue {
   demangle_any(name: string): string;

@@ -33,8 +33,8 @@ interface Running {
   end(): Promise<void>;
 }
 
-async function running(argv: readonly string[]): Promise<Running> {
-  const child = spawn(argv[0], argv.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
+async function running(argv: readonly string[], cwd = '/'): Promise<Running> {
+  const child = spawn(argv[0], argv.slice(1), { stdio: ['pipe', 'pipe', 'inherit'], cwd });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   onTestFinished(() => endOf(child, ended));
   await new Promise<void>((resolve, reject) => {
@@ -127,7 +127,7 @@ test('the functions of a running node are named by the map it writes', async () 
     script,
     'function work(n) { return n < 2 ? n : work(n - 1) + work(n - 2); } work(22); console.log("up"); process.stdin.resume();',
   );
-  const { pid } = await running(['node', '--perf-basic-prof', script]);
+  const { pid } = await running(['node', '--perf-basic-prof', script], directory);
   onTestFinished(() => rmSync(`/tmp/perf-${pid}.map`));
   const line = readFileSync(`/tmp/perf-${pid}.map`, 'utf8')
     .split('\n')
