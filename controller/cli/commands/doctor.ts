@@ -43,13 +43,14 @@ export async function runDoctor(context: CommandContext, request: DoctorRequest)
   const { io } = context;
   return context.withApp(async (app) => {
     const hosts = selectHosts(app, request.on);
+    const asked = io.now();
     const descriptions = await app.describe(hosts, io.interrupt.stop);
+    const answered = io.now();
     const reachable = descriptions.flatMap((answer) => (answer.ok ? [answer.host] : []));
     const preflights = reachable.length === 0 ? [] : await app.preflight(reachable, PROBE, io.interrupt.stop);
-    const now = io.now();
     const reports = descriptions.map((answer) => {
       const preflight = preflights.find((other) => other.host.name === answer.host.name);
-      return reportOf(answer, preflight === undefined ? [] : problemsOf(preflight), now);
+      return reportOf(answer, preflight === undefined ? [] : problemsOf(preflight), { asked, answered });
     });
     if (context.isJson) await writeJson(io, { hosts: reports });
     else
@@ -81,12 +82,12 @@ function problemsOf(answer: Answer<{ readonly problems: readonly Problem[] }>): 
   return [{ code, message, remedy, isFatal: true }];
 }
 
-function reportOf(answer: Answer<HostDescription>, probed: readonly Problem[], now: number): HostReport {
+function reportOf(answer: Answer<HostDescription>, probed: readonly Problem[], between: Span): HostReport {
   const host = answer.host.name;
   if (!answer.ok) {
     return { host, description: undefined, failure: answer.failure, problems: [], clockOffset: 0 };
   }
-  const clockOffset = Math.round(answer.value.clock - now);
+  const clockOffset = offsetOf(answer.value.clock, between);
   const problems = distinct([...answer.value.problems, ...probed]);
   if (Math.abs(clockOffset) > TOLERATED_OFFSET) {
     problems.push({
@@ -97,6 +98,18 @@ function reportOf(answer: Answer<HostDescription>, probed: readonly Problem[], n
     });
   }
   return { host, description: answer.value, failure: undefined, problems, clockOffset };
+}
+
+interface Span {
+  /** Milliseconds since 1970 UTC, by this machine's clock. */
+  readonly asked: number;
+  readonly answered: number;
+}
+
+/** How far a clock that was read between two instants is off at least; 0 when it lies between them. */
+function offsetOf(clock: number, { asked, answered }: Span): number {
+  if (clock < asked) return Math.round(clock - asked);
+  return clock > answered ? Math.round(clock - answered) : 0;
 }
 
 /** Describe and preflight may both tell of the same thing. */
