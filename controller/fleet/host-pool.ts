@@ -1,11 +1,12 @@
 // One connection per host, opened at its first use and shared by all jobs; a broken one is thrown away and opened anew.
+import type { Duplex } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import type { AgentApi } from '../../proto/agent-api.js';
 import { type AgentConnection, connectAgent } from '../../proto/agent-client.js';
-import { fail, toFailure } from '../../proto/failure.js';
+import { FailureError, fail } from '../../proto/failure.js';
 import type { Address, Host } from '../api.js';
 import type { Clock } from '../clock.js';
-import { type RetryTable, retryDelay } from '../transport/retry.js';
+import { callFailure, type RetryTable, retryDelay } from '../transport/retry.js';
 import type { Transport } from '../transport/transport.js';
 
 export interface HostPoolOptions {
@@ -18,6 +19,7 @@ interface Entry {
   readonly address: Address;
   readonly connection: Promise<AgentConnection>;
   readonly abort: AbortController;
+  readonly streams: Set<Duplex>;
 }
 
 /** How jobs and questions reach agents. */
@@ -59,10 +61,11 @@ export class HostPool implements Agents {
       try {
         return await ask(api, signal);
       } catch (error) {
-        const delay = retryDelay(retries, toFailure(error).code, attempt, random);
-        if (toFailure(error).code === 'unreachable') await this.discard(host, api);
-        if (delay === undefined || signal.aborted) throw error;
-        if ((await clock.sleep(delay, signal)) === 'aborted') throw error;
+        const failure = callFailure(error, signal);
+        const delay = retryDelay(retries, failure.code, attempt, random);
+        if (failure.code === 'unreachable') await this.discard(host, api);
+        const isOver = delay === undefined || (await clock.sleep(delay, signal)) === 'aborted';
+        if (isOver) throw new FailureError(failure, { cause: error });
       }
     }
   }
@@ -73,8 +76,14 @@ export class HostPool implements Agents {
     if (known !== undefined && isDeepStrictEqual(known.address, host.address)) return (await known.connection).api;
     const abort = new AbortController();
     const transport = this.#options.transports[host.address.transport];
-    const connection = connectAgent(() => transport.open(host, abort.signal));
-    this.#entries.set(host.name, { address: host.address, connection, abort });
+    const streams = new Set<Duplex>();
+    const connection = connectAgent(async () => {
+      const stream = await transport.open(host, abort.signal);
+      streams.add(stream);
+      stream.once('close', () => streams.delete(stream));
+      return stream;
+    });
+    this.#entries.set(host.name, { address: host.address, connection, abort, streams });
     if (known !== undefined) await closeEntry(known);
     return (await connection).api;
   }
@@ -98,4 +107,6 @@ export class HostPool implements Agents {
 async function closeEntry(entry: Entry): Promise<void> {
   entry.abort.abort();
   (await entry.connection).close();
+  // gRPC lets calls under way go on.
+  for (const stream of entry.streams) stream.destroy();
 }

@@ -11,22 +11,23 @@ export function firstBytes(stream: Duplex, onEnd: () => Error, signal: AbortSign
     const settle = (act: () => void) => {
       stream.off('readable', onReadable);
       stream.off('error', onError);
-      stream.off('close', onClosed);
+      stream.off('end', onEnded);
+      stream.off('close', onEnded);
       signal.removeEventListener('abort', onAbort);
       act();
     };
     const onReadable = () => {
-      // At its end a stream is 'readable' too, with nothing in it.
+      // At its end a stream is 'readable' too, with nothing in it; asking for nothing then makes it say 'end'.
       if (stream.readableLength > 0) settle(resolve);
-      else if (stream.readableEnded) settle(() => reject(onEnd()));
       else stream.read(0);
     };
     const onError = (error: Error) => settle(() => reject(error));
-    const onClosed = () => settle(() => reject(onEnd()));
+    const onEnded = () => settle(() => reject(onEnd()));
     const onAbort = () => settle(() => reject(signal.reason));
     stream.on('readable', onReadable);
     stream.on('error', onError);
-    stream.on('close', onClosed);
+    stream.on('end', onEnded);
+    stream.on('close', onEnded);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
   });

@@ -1,6 +1,6 @@
 // Which failures are worth another try, how often, and why. What is not in the table is final.
 import type { Milliseconds } from '../../proto/capture.js';
-import type { FailureCode } from '../../proto/failure.js';
+import { type Failure, type FailureCode, toFailure } from '../../proto/failure.js';
 
 export interface RetryRule {
   /** Tries after the first one, without any success in between. */
@@ -13,14 +13,6 @@ export interface RetryRule {
 
 export type RetryTable = Partial<Record<FailureCode, RetryRule>>;
 
-/** A connection is shared: whoever finds it broken closes it under the others. What we cancel ourselves is never tried again. */
-const connectionClosed: RetryRule = {
-  retries: 2,
-  firstDelay: 50,
-  longestDelay: 500,
-  reason: 'another user of the connection found it broken and closed it',
-};
-
 /** For short questions (Describe, …): somebody waits for the answer. */
 export const askingRetries: RetryTable = {
   unreachable: {
@@ -29,7 +21,6 @@ export const askingRetries: RetryTable = {
     longestDelay: 1_000,
     reason: 'an agent that restarts is back within a second',
   },
-  cancelled: connectionClosed,
 };
 
 /** For a capture that runs: the agent goes on and keeps everything, so that patience costs nothing. The deadline ends it. */
@@ -40,7 +31,6 @@ export const followingRetries: RetryTable = {
     longestDelay: 15_000,
     reason: 'networks and agents come back; the log is on the disk of the agent',
   },
-  cancelled: connectionClosed,
   internal: {
     retries: 2,
     firstDelay: 500,
@@ -64,4 +54,14 @@ export function retryDelay(
   if (rule === undefined || attempt > rule.retries) return undefined;
   const delay = Math.min(rule.longestDelay, rule.firstDelay * 2 ** (attempt - 1));
   return delay / 2 + (random() * delay) / 2;
+}
+
+/**
+ * What a failed call says about the connection: a call that is cancelled, though not by our `signal`, was ended by an agent that shuts
+ * down, or by another user of the same connection who found it broken.
+ */
+export function callFailure(error: unknown, signal: AbortSignal): Failure {
+  const failure = toFailure(error);
+  if (failure.code !== 'cancelled' || signal.aborted) return failure;
+  return { ...failure, code: 'unreachable', message: `the connection was closed: ${failure.message}` };
 }

@@ -25,10 +25,14 @@ export function tlsTransport(options: TlsOptions): Transport {
       const timeout = AbortSignal.timeout(options.connectTimeout);
       const socket = connect(host, address, identity);
       socket.setNoDelay(true);
+      let isAgentProven = false;
+      socket.once('secureConnect', () => {
+        isAgentProven = true;
+      });
       try {
         await firstBytes(
           socket,
-          () => Object.assign(new Error('it closed the connection'), { code: 'ECONNRESET' }),
+          () => Object.assign(new Error('it hung up'), { code: 'ECONNRESET' }),
           AbortSignal.any([signal, timeout]),
         );
         if (socket.alpnProtocol !== 'h2') throw notAnAgent(host, address);
@@ -37,7 +41,8 @@ export function tlsTransport(options: TlsOptions): Transport {
         socket.on('error', () => undefined);
         socket.destroy();
         if (signal.aborted) throw fail('cancelled', `connecting to ${host.name}: cancelled`, '', error);
-        throw timeout.aborted ? silent(host, address, options.connectTimeout) : explain(error, host, address);
+        if (timeout.aborted) throw silent(host, address, options.connectTimeout);
+        throw isAgentProven && isHangUp(error) ? notAccepted(host, address, error) : explain(error, host, address);
       }
     },
   };
@@ -86,6 +91,21 @@ const unreachable: ReadonlyMap<string, string> = new Map([
   ['EAI_AGAIN', 'name resolution does not work here at the moment'],
 ]);
 
+/** A server of Node checks client certificates after the handshake, and hangs up without a TLS alert. */
+function isHangUp(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+}
+
+function notAccepted(host: Host, address: TlsAddress, error: unknown): FailureError {
+  const message = error instanceof Error ? error.message : String(error);
+  return fail(
+    'untrusted',
+    `${host.name} at ${place(address)} does not accept this controller: ${message}`,
+    'use a controller certificate of the CA that the agent trusts (`perftrawl ca issue controller --role controller`)',
+    error,
+  );
+}
+
 function explain(error: unknown, host: Host, address: TlsAddress): FailureError {
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
@@ -102,14 +122,7 @@ function explain(error: unknown, host: Host, address: TlsAddress): FailureError 
       error,
     );
   }
-  if (/alert|tlsv1|sslv3/i.test(message)) {
-    return fail(
-      'untrusted',
-      `${host.name} at ${place(address)} does not accept this controller: ${message}`,
-      'use a controller certificate of the CA that the agent trusts (`perftrawl ca issue controller --role controller`)',
-      error,
-    );
-  }
+  if (/\balert\b/i.test(message)) return notAccepted(host, address, error);
   return fail(
     'untrusted',
     `${host.name} at ${place(address)} cannot prove who it is: ${message}`,

@@ -1,0 +1,29 @@
+// A program of the tests, from TypeScript to one file that plain node runs as a process of its own.
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+export interface Program {
+  readonly file: string;
+  remove(): Promise<void>;
+}
+
+/** @param source path relative to this directory. The file is made below the repository, so that it finds node_modules. */
+export async function bundleProgram(source: string): Promise<Program> {
+  const builds = fileURLToPath(new URL('../../build/', import.meta.url));
+  await mkdir(builds, { recursive: true });
+  const directory = await mkdtemp(join(builds, 'test-program-'));
+  const file = join(directory, 'program.mjs');
+  await build({
+    entryPoints: [fileURLToPath(new URL(source, import.meta.url))],
+    outfile: file,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    packages: 'external',
+    logLevel: 'error',
+  });
+  return { file, remove: () => rm(directory, { recursive: true }) };
+}
