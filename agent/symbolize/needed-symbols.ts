@@ -21,7 +21,8 @@ const BINDING_WEAK = 2;
 const STEPS_PER_ADDRESS = 256;
 const MIN_STEPS = 1 << 20;
 const MAX_STEPS = 1 << 24;
-const MAX_ALIASES = 16;
+/** Linkers fold identical functions: libjvm.so has 157 names for one address, and the longest of them is the one to show. */
+const MAX_ALIASES = 4096;
 const PAGE = 4096;
 
 const NO_NAMES: readonly NameReference[] = [];
