@@ -38,8 +38,8 @@ export function readToEnd(source: ByteSource, limit: number): Uint8Array {
   return parts.length === 1 ? parts[0] : Buffer.concat(parts);
 }
 
-const BLOCK = 1 << 16;
-const MAX_BLOCKS = 64;
+const BLOCK = 1 << 12;
+const MAX_BLOCKS = 1024;
 const MAX_NAME = 1 << 16;
 
 /** A string table that reads only the blocks in which wanted strings lie, and keeps at most 4 MiB of them. */
