@@ -16,6 +16,7 @@ export class LogWriter {
   readonly #options: LogWriterOptions;
   #wakeWaiting: () => void = () => undefined;
   #change: Promise<void>;
+  #closing: Promise<void> | undefined;
   #size: number;
   #sequence: number;
   #tail: Promise<void> = Promise.resolve();
@@ -66,7 +67,13 @@ export class LogWriter {
     return this.#change;
   }
 
-  async close(): Promise<void> {
+  /** Append nothing afterwards. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.#tail;
     await this.#file.sync();
     await this.#file.close();
