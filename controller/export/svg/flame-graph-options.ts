@@ -30,7 +30,7 @@ export interface FlameGraphOptions {
   readonly event?: string;
   /** Draw how often the event was sampled instead of the weight those samples stand for. Default false. */
   readonly countSamples?: boolean;
-  /** Default `Flame Graph`, or `Icicle Graph` when inverted, with the event's name. */
+  /** Default `Flame Graph: cpu-clock`, `Page Fault Flame Graph`, …; `Icicle Graph` when inverted. */
   readonly title?: string;
   /** Default '': no line. The profile's losses always have a line of their own. */
   readonly subtitle?: string;
@@ -56,7 +56,7 @@ export interface FlameGraphOptions {
   readonly reversed?: boolean;
   /** Icicle: the root at the top. Default false. */
   readonly inverted?: boolean;
-  /** Default `hot`. */
+  /** Default `hot`; `mem` for page faults. */
   readonly palette?: PaletteName;
   /** Put a frame for the process (label `comm`) under each stack, as the classic does. Default true. */
   readonly byProcess?: boolean;

@@ -1,4 +1,6 @@
 // A profile as one SVG flame graph: a picture everywhere, and in a browser a program with zoom, search and permalinks.
+
+import { eventsOf } from '../../../profile/folded.js';
 import type { Profile } from '../../../profile/profile.js';
 import { type CallTree, callTree } from '../../views/call-tree.js';
 import { type FlameLayout, flameLayout } from '../../views/flame-layout.js';
@@ -58,7 +60,8 @@ interface Picture {
   readonly hint: string;
 }
 
-function pictureOf(profile: Profile, options: FlameGraphOptions): Picture {
+function pictureOf(profile: Profile, given: FlameGraphOptions): Picture {
+  const options = { ...eventDefaults(given.event ?? eventsOf(profile)[0] ?? ''), ...given };
   const width = within('width', options.width ?? 1200, 300, 100_000);
   const frameHeight = within('frame height', options.frameHeight ?? 16, 8, 100);
   const fontSize = within('font size', options.fontSize ?? 12, 4, 60);
@@ -89,7 +92,7 @@ function pictureOf(profile: Profile, options: FlameGraphOptions): Picture {
     fontSize,
     rootY: isInverted ? top : top + framesHeight - frameHeight,
     step: isInverted ? frameHeight : -frameHeight,
-    title: options.title ?? [isInverted ? 'Icicle Graph' : 'Flame Graph', tree.event].filter(Boolean).join(': '),
+    title: options.title ?? titleOf(tree.event, isInverted),
     subtitle,
     losses,
     countName: countNameOf(options, tree),
@@ -98,6 +101,30 @@ function pictureOf(profile: Profile, options: FlameGraphOptions): Picture {
         ? ' '
         : `${withCommas(layout.hiddenFrames)} frames narrower than ${minWidth} pixels are not drawn`,
   };
+}
+
+/** Memory has its own colour, as readers of classic flame graphs expect. */
+function eventDefaults(event: string): FlameGraphOptions {
+  return Object.hasOwn(FAULTS, bareEvent(event)) ? { palette: 'mem' } : {};
+}
+
+const FAULTS: Record<string, string> = {
+  'page-faults': 'Page Fault',
+  faults: 'Page Fault',
+  'minor-faults': 'Minor Page Fault',
+  'major-faults': 'Major Page Fault',
+};
+
+/** `page-faults:u` is counted like `page-faults`. */
+function bareEvent(event: string): string {
+  return event.replace(/:[a-zA-Z]*$/, '');
+}
+
+function titleOf(event: string, isInverted: boolean): string {
+  const graph = isInverted ? 'Icicle Graph' : 'Flame Graph';
+  const fault = FAULTS[bareEvent(event)];
+  if (fault !== undefined) return `${fault} ${graph}`;
+  return [graph, event].filter(Boolean).join(': ');
 }
 
 function head(picture: Picture): string {

@@ -74,7 +74,7 @@ test('upright has the root at the bottom, inverted at the top; reversed begins w
   expect(inverted.all.y).toBeLessThan(inverted.main.y);
   const reversed = rects(flameGraphSvg(profile, { byProcess: false, reversed: true }));
   expect(reversed.read).toMatchObject({ width: reversed.all.width, y: reversed.all.y - 16 });
-  expect(flameGraphSvg(profile, { inverted: true })).toContain('>Icicle Graph: page-faults</text>');
+  expect(flameGraphSvg(profile, { inverted: true })).toContain('>Page Fault Icicle Graph</text>');
 });
 
 test('widths are shares of the given width, and what is narrower than asked for is said to be missing', () => {
