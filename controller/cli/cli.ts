@@ -6,7 +6,7 @@ import { UnknownEventError } from '../views/event-columns.js';
 import type { CliSession } from './command.js';
 import { type CliDependencies, createContext } from './context.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
-import type { CliIo } from './io.js';
+import { type CliIo, OUTPUT_CLOSED } from './io.js';
 import { createProgram } from './program.js';
 import { colours } from './render/colours.js';
 import { failureText } from './render/failure-text.js';
@@ -55,6 +55,7 @@ function configure(command: CommandUnknownOpts, io: CliIo): void {
 /** Say what happened, and give the exit code. With `--json` scripts find it on stdout too. */
 function explain(error: unknown, io: CliIo, isJson: boolean): ExitCode {
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+  if (io.interrupt.stop.reason === OUTPUT_CLOSED) return EXIT.outputClosed;
   const failure = failureOf(error, io);
   const code = failure.code === 'bad-request' ? EXIT.usage : exitCodeOf(failure);
   const { red } = colours(io.isStderrTty, io.env);

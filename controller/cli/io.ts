@@ -9,6 +9,9 @@ export interface Interrupt {
   readonly cancel: AbortSignal;
 }
 
+/** The reason of `Interrupt.stop` when it was no person but the reader of stdout who went away. */
+export const OUTPUT_CLOSED = new Error('the reader of the output went away');
+
 export interface CliIo {
   /** Results, and nothing else. */
   readonly stdout: Writable;

@@ -3,17 +3,15 @@ import { readFileSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { runCli } from './cli.js';
 import { EXIT } from './exit-codes.js';
-import type { CliIo } from './io.js';
+import { type CliIo, OUTPUT_CLOSED } from './io.js';
 
 const stop = new AbortController();
 const cancel = new AbortController();
-let isOutputClosed = false;
 
 /** The reader of our output went away: stop what runs, keep it, and be quiet. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
-  isOutputClosed = true;
-  stop.abort();
+  stop.abort(OUTPUT_CLOSED);
 });
 // Progress that nobody reads is no reason to stop.
 process.stderr.on('error', (error: NodeJS.ErrnoException) => {
@@ -52,7 +50,7 @@ const code = await runCli(process.argv.slice(2), {
   },
 });
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
-process.exit(isOutputClosed ? EXIT.outputClosed : code);
+process.exit(stop.signal.reason === OUTPUT_CLOSED ? EXIT.outputClosed : code);
 
 function ownVersion(): string {
   const text: unknown = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));

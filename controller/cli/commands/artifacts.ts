@@ -1,5 +1,6 @@
 // `perftrawl artifacts`: the raw files that agents keep (`record --keep-raw`), listed and fetched.
-import { open, rename, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
 import { Command } from '@commander-js/extra-typings';
 import { fail } from '../../../proto/failure.js';
 import type { App, HostRun, Job } from '../../api.js';
@@ -76,27 +77,24 @@ async function fetchOne(
   run: HostRun,
   wanted: { readonly name: string | undefined; readonly file: string },
 ): Promise<ExitCode> {
-  const artifact =
-    wanted.name === undefined ? run.artifacts[0] : run.artifacts.find(({ name }) => name === wanted.name);
-  if (artifact === undefined) {
-    const has = run.artifacts.map(({ name }) => name).join(', ');
+  const name = wanted.name ?? run.artifacts.at(0)?.name;
+  if (name === undefined) {
     throw fail(
       'not-found',
-      `job ${job.id} has no file ${wanted.name ?? ''} of ${run.host}`,
-      has === '' ? '`perftrawl record --keep-raw` keeps perf.data' : `it has ${has}`,
+      `job ${job.id} kept no files of ${run.host}`,
+      '`perftrawl record --keep-raw` keeps perf.data',
     );
   }
-  const size = await download(context, app, job.id, run.host, artifact.name, wanted.file);
-  const result = { host: run.host, name: artifact.name, file: wanted.file, size, sha256: artifact.sha256 };
-  if (context.isJson) await writeJson(context.io, result);
-  else
-    await writeLines(context.io.stdout, [
-      `${wanted.file}: ${weightText(size, 'bytes')} of ${run.host}, SHA-256 ${artifact.sha256}`,
-    ]);
+  const { size, sha256 } = await download(context, app, job.id, run.host, name, wanted.file);
+  if (context.isJson) await writeJson(context.io, { host: run.host, name, file: wanted.file, size, sha256 });
+  else {
+    const text = `${wanted.file}: ${weightText(size, 'bytes')} of ${run.host}, SHA-256 ${sha256}`;
+    await writeLines(context.io.stdout, [text]);
+  }
   return EXIT.ok;
 }
 
-/** Into FILE.part first, continued where an earlier attempt ended; FILE appears only when it is whole. */
+/** Into FILE.part first, continued where an earlier attempt ended; FILE appears only when it is whole and its SHA-256 is right. */
 async function download(
   context: CommandContext,
   app: App,
@@ -104,29 +102,38 @@ async function download(
   host: string,
   name: string,
   file: string,
-): Promise<number> {
+): Promise<{ readonly size: number; readonly sha256: string }> {
   const partial = `${file}.part`;
-  let offset = await sizeOf(partial);
-  const handle = await open(partial, 'a');
+  const hash = createHash('sha256');
+  let size = 0;
+  let expected = '';
+  const handle = await open(partial, 'a+', 0o600);
   try {
-    for await (const part of app.fetchArtifact(jobId, host, name, offset, context.io.interrupt.stop)) {
+    for await (const chunk of handle.createReadStream({ start: 0, autoClose: false })) {
+      if (!Buffer.isBuffer(chunk)) continue;
+      hash.update(chunk);
+      size += chunk.length;
+    }
+    for await (const part of app.fetchArtifact(jobId, host, name, size, context.io.interrupt.stop)) {
       await handle.writeFile(part.data);
-      offset += part.data.length;
+      hash.update(part.data);
+      size += part.data.length;
+      if (part.end !== undefined) expected = part.end.sha256;
     }
   } finally {
     await handle.close();
   }
-  await rename(partial, file);
-  return offset;
-}
-
-async function sizeOf(file: string): Promise<number> {
-  try {
-    return (await stat(file)).size;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0;
-    throw error;
+  const sha256 = hash.digest('hex');
+  if (sha256 !== expected) {
+    await rm(partial);
+    throw fail(
+      'bad-data',
+      `${name} of ${host} arrived damaged: its SHA-256 is ${sha256}, not ${expected}`,
+      'fetch it again',
+    );
   }
+  await rename(partial, file);
+  return { size, sha256 };
 }
 
 export function artifactsCommand(session: CliSession) {

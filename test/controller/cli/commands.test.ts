@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AppOptions } from '../../../controller/cli/context.js';
 import { EXIT_CODE_TABLE } from '../../../controller/cli/exit-codes.js';
+import { OUTPUT_CLOSED } from '../../../controller/cli/io.js';
 import type { CaptureSpec, HostDescription } from '../../../proto/capture.js';
 import { fail } from '../../../proto/failure.js';
 import { drawProfile } from '../../profile/draw-profile.js';
@@ -198,8 +199,16 @@ describe('artifacts', () => {
     expect(await readdir(directory)).toEqual(['web1.data']);
   });
 
+  it('are thrown away when they are not what the agent has', async () => {
+    const file = join(directory, 'web1.data');
+    await writeFile(`${file}.part`, 'xyz');
+    const { code, stderr } = await run(['artifacts', 'last', '--host', 'web1', '-o', file], { app });
+    expect(code).toBe(6);
+    expect(stderr).toMatch(/perf\.data of web1 arrived damaged.*fetch it again/);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
   it.each([
-    [['artifacts', 'last', 'other', '--host', 'web1', '-o', 'x'], 4, /it has perf\.data/],
     [['artifacts', 'last', '--host', 'web9'], 4, /no host web9/],
     [['artifacts', 'last', '-o', 'x'], 2, /--host HOST/],
     [['artifacts', 'last', 'perf.data'], 2, /-o FILE/],
@@ -490,6 +499,15 @@ describe('exit codes', () => {
     const { code, stderr } = await run(['show'], { app });
     expect(code).toBe(70);
     expect(stderr).toMatch(/this is a defect of perftrawl[\s\S]*at .*commands\.test\.ts/);
+  });
+
+  it('is 141, without a word, when the reader of the output went away', async () => {
+    const stop = new AbortController();
+    app.job = async () => {
+      stop.abort(OUTPUT_CLOSED);
+      throw fail('cancelled', 'fetching was cancelled', '');
+    };
+    expect(await run(['show'], { app, stop })).toEqual({ code: 141, stdout: '', stderr: '' });
   });
 
   it('are documented: `help exit-codes`, docs/exit-codes.md and the table agree', async () => {

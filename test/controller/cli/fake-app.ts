@@ -1,4 +1,5 @@
 // An app without agents: it answers what a test gives it and remembers what it was asked. Streams and a whole command line around it.
+import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import type { Answer, App, Host, HostRun, Job, JobRequest, JobState, RunOptions } from '../../../controller/api.js';
 import { runCli } from '../../../controller/cli/cli.js';
@@ -87,6 +88,7 @@ export class FakeApp implements App {
   preflights: Answer<PreflightResult>[] = [];
   processes: Answer<readonly ProcessInfo[]>[] = [];
   artifact = Buffer.from('0123456789');
+  artifactHash = createHash('sha256').update(this.artifact).digest('hex');
   /** What happens while the job runs. */
   during: (options: RunOptions, app: FakeApp) => Promise<void> = async () => undefined;
   /** Names of the methods called, with what matters. */
@@ -154,7 +156,7 @@ export class FakeApp implements App {
   async *fetchArtifact(_job: string, host: string, name: string, offset: number): AsyncGenerator<ArtifactPart> {
     this.calls.push(`fetch ${host} ${name} from ${offset}`);
     yield { data: this.artifact.subarray(offset, offset + 4) };
-    yield { data: this.artifact.subarray(offset + 4), end: { sha256: 'aa', size: this.artifact.length } };
+    yield { data: this.artifact.subarray(offset + 4), end: { sha256: this.artifactHash, size: this.artifact.length } };
   }
   async close(): Promise<void> {
     this.isClosed = true;
