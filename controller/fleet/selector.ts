@@ -1,13 +1,14 @@
 // Which hosts: `role=db,region!=eu,name=web-*,zone in (a,b),!spare`, as kubectl writes it, with globs in the values.
 import { fail } from '../../proto/failure.js';
 import type { Host } from '../api.js';
+import { matchesGlob } from './glob.js';
 
 /** All terms must hold. */
 export type HostSelector = readonly Term[];
 
 type Term =
   /** `isNegated`: the label is absent or none of the globs matches (as in kubectl, absence satisfies `!=` and `notin`). */
-  | { readonly kind: 'value'; readonly key: string; readonly globs: readonly RegExp[]; readonly isNegated: boolean }
+  | { readonly kind: 'value'; readonly key: string; readonly globs: readonly string[]; readonly isNegated: boolean }
   | { readonly kind: 'presence'; readonly key: string; readonly isNegated: boolean };
 
 /** The pseudo label that holds a host's name. */
@@ -39,8 +40,8 @@ function matchesTerm(host: Host, term: Term): boolean {
   return isTrue !== term.isNegated;
 }
 
-function isAny(globs: readonly RegExp[], value: string): boolean {
-  return globs.some((glob) => glob.test(value));
+function isAny(globs: readonly string[], value: string): boolean {
+  return globs.some((glob) => matchesGlob(glob, value));
 }
 
 class SelectorReader {
@@ -70,7 +71,7 @@ class SelectorReader {
     return { kind: 'presence', key, isNegated: false };
   }
 
-  #list(): RegExp[] {
+  #list(): string[] {
     this.expect('(');
     const globs = [this.#glob()];
     while (this.#take(',')) globs.push(this.#glob());
@@ -82,13 +83,8 @@ class SelectorReader {
     return this.#match(/[A-Za-z0-9_./-]+/y, 'a label key');
   }
 
-  #glob(): RegExp {
-    const pattern = this.#match(/[^\s,()=!]+/y, 'a value');
-    const source = pattern
-      .replace(/[\\^$.|+{}[\]]/g, '\\$&')
-      .replace(/\*+/g, '.*')
-      .replace(/\?/g, '.');
-    return new RegExp(`^${source}$`, 'su');
+  #glob(): string {
+    return this.#match(/[^\s,()=!]+/y, 'a value');
   }
 
   #match(pattern: RegExp, what: string): string {

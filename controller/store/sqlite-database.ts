@@ -49,7 +49,11 @@ export function openSqlite(path: string, now: number): SqliteDatabase {
         throw explain(path, doing, error);
       }
     },
-    close: () => db.destroy(),
+    async close() {
+      await db.destroy();
+      // kysely closes only what it has used.
+      if (raw.open) raw.close();
+    },
   };
 }
 

@@ -1,0 +1,141 @@
+// What every ControlStore must do.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { HostRun, JobRequest } from '../../../controller/api.js';
+import type { ControlStore, StoredJob } from '../../../controller/store/control-store.js';
+import { toFailure } from '../../../proto/failure.js';
+
+export function controlStoreContract(
+  name: string,
+  open: () => Promise<{ store: ControlStore; close(): Promise<void> }>,
+): void {
+  describe(`control store ${name}`, () => {
+    let store: ControlStore;
+    let close: () => Promise<void>;
+    beforeEach(async () => {
+      ({ store, close } = await open());
+    });
+    afterEach(() => close());
+
+    it('gives back jobs and host runs as they were written, hosts in order', async () => {
+      await store.createJob(job('a1'), [run('a1', 'web'), run('a1', 'db')]);
+      expect(await store.job('a1')).toEqual(job('a1'));
+      expect(await store.hostRuns('a1')).toEqual([run('a1', 'web'), run('a1', 'db')]);
+      expect(await store.job('a2')).toBeUndefined();
+      expect(await store.hostRuns('a2')).toEqual([]);
+    });
+
+    it('holds jobs of thousands of hosts', async () => {
+      const runs = Array.from({ length: 7000 }, (_, i) => run('a1', `h${i}`));
+      await store.createJob(job('a1'), runs);
+      expect(await store.hostRuns('a1')).toEqual(runs);
+    });
+
+    it('takes an id once', async () => {
+      await store.createJob(job('a1'), [run('a1', 'db')]);
+      const again = store.createJob({ ...job('a1'), created: 9 }, [run('a1', 'other')]);
+      expect(toFailure(await again.catch((error: unknown) => error))).toMatchObject({ code: 'conflict' });
+      expect([await store.job('a1'), await store.hostRuns('a1')]).toEqual([job('a1'), [run('a1', 'db')]]);
+    });
+
+    it('lists the newest first, by state too', async () => {
+      for (const [id, created] of [
+        ['a', 10],
+        ['b', 30],
+        ['c', 20],
+      ] as const) {
+        await store.createJob({ ...job(id), created }, []);
+      }
+      await store.finishJob('b', 'me', 'failed', 40);
+      const ids = async (filter: Parameters<ControlStore['jobs']>[0]) => (await store.jobs(filter)).map(({ id }) => id);
+      expect(await ids({ limit: 10 })).toEqual(['b', 'c', 'a']);
+      expect(await ids({ limit: 2 })).toEqual(['b', 'c']);
+      expect(await ids({ limit: 10, states: ['running'] })).toEqual(['c', 'a']);
+      expect(await ids({ limit: 10, states: ['failed', 'partial'] })).toEqual(['b']);
+    });
+
+    it('finds ids by their beginning', async () => {
+      for (const id of ['ab1', 'ab2', 'ac1', 'b']) await store.createJob(job(id), []);
+      expect(await store.idsWithPrefix('ab', 10)).toEqual(['ab1', 'ab2']);
+      expect(await store.idsWithPrefix('a', 2)).toEqual(['ab1', 'ab2']);
+      expect(await store.idsWithPrefix('%', 2)).toEqual([]);
+    });
+
+    it('lets one of several claim a job', async () => {
+      await store.createJob(job('a1'), []);
+      const claims = await Promise.all(['x', 'y', 'z'].map((owner) => store.claimJob('a1', 'me', owner, 50)));
+      expect(claims.filter(Boolean)).toHaveLength(1);
+      const winner = ['x', 'y', 'z'][claims.indexOf(true)];
+      expect(await store.job('a1')).toMatchObject({ owner: winner, ownerSeen: 50 });
+      expect(await store.renewJob('a1', 'me', 60)).toEqual({ isOwner: false, isCancelRequested: false });
+      expect(await store.renewJob('a1', winner, 60)).toEqual({ isOwner: true, isCancelRequested: false });
+      expect((await store.job('a1'))?.ownerSeen).toBe(60);
+    });
+
+    it('tells the owner that the job was cancelled', async () => {
+      await store.createJob(job('a1'), []);
+      await store.requestCancel('a1');
+      expect(await store.renewJob('a1', 'me', 60)).toEqual({ isOwner: true, isCancelRequested: true });
+    });
+
+    it('ends a job once, by its owner', async () => {
+      await store.createJob(job('a1'), []);
+      expect(await store.finishJob('a1', 'thief', 'failed', 70)).toBe(false);
+      expect(await store.finishJob('a1', 'me', 'succeeded', 80)).toBe(true);
+      expect(await store.finishJob('a1', 'me', 'failed', 90)).toBe(false);
+      expect(await store.job('a1')).toMatchObject({ state: 'succeeded', ended: 80, owner: '' });
+      await store.requestCancel('a1');
+      expect(await store.claimJob('a1', '', 'x', 90)).toBe(false);
+      expect(await store.job('a1')).toMatchObject({ state: 'succeeded', isCancelRequested: false });
+    });
+
+    it('keeps the first end of a host run', async () => {
+      await store.createJob(job('a1'), [run('a1', 'db')]);
+      const running: HostRun = { ...run('a1', 'db'), state: 'running', sequence: 3 };
+      const failed: HostRun = { ...running, state: 'failed', failure: { code: 'deadline', message: 'm', remedy: '' } };
+      expect(await store.updateHostRun(running)).toBe(true);
+      expect(await store.updateHostRun(failed)).toBe(true);
+      expect(await store.updateHostRun({ ...running, state: 'succeeded' })).toBe(false);
+      expect(await store.hostRuns('a1')).toEqual([failed]);
+    });
+
+    it('deletes a job with its host runs, and nothing else', async () => {
+      await store.createJob(job('a1'), [run('a1', 'db')]);
+      await store.createJob(job('a2'), [run('a2', 'db')]);
+      await store.deleteJob('a1');
+      expect([await store.job('a1'), await store.hostRuns('a1')]).toEqual([undefined, []]);
+      expect([await store.job('a2'), await store.hostRuns('a2')]).toEqual([job('a2'), [run('a2', 'db')]]);
+    });
+  });
+}
+
+const request: JobRequest = {
+  spec: {
+    kind: 'file',
+    path: "/tmp/it's",
+    format: 'detect',
+    detail: { split: 'comm', keepTimestamps: false, lines: false },
+  },
+  hosts: [{ name: 'db', labels: { role: 'db' }, address: { transport: 'tls', host: 'db', port: 1 } }],
+  selectorText: 'role=db',
+  requester: 'ölaf',
+  maxParallel: 3,
+  grace: 1000,
+  note: "x'); drop table jobs; --",
+};
+
+function job(id: string): StoredJob {
+  return { id, request, state: 'running', created: 5, ended: 0, owner: 'me', ownerSeen: 5, isCancelRequested: false };
+}
+
+function run(jobId: string, host: string): HostRun {
+  return {
+    ...{ jobId, host, captureId: `${jobId}.${host}`, state: 'waiting', captureState: undefined, sequence: 0 },
+    ...{ started: 0, ended: 0, failure: undefined, progress: { elapsed: 1.5, samples: 2, bytes: 3, lost: 4 } },
+    ...{
+      losses: [{ kind: 'throttled', count: 1, detail: 'cpu 1' }],
+      cost: undefined,
+      artifacts: [],
+      commandLines: ['perf'],
+    },
+  };
+}

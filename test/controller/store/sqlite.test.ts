@@ -1,0 +1,143 @@
+// The store contracts over SQLite; and the file: versions, damage, several processes.
+import { spawn } from 'node:child_process';
+import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sqliteControlStore } from '../../../controller/store/sqlite-control-store.js';
+import { openSqlite, type SqliteDatabase } from '../../../controller/store/sqlite-database.js';
+import { sqliteSampleStore } from '../../../controller/store/sqlite-sample-store.js';
+import { toFailure } from '../../../proto/failure.js';
+import { bundleProgram } from '../bundle-program.js';
+import { controlStoreContract } from './control-store-contract.js';
+import { sampleStoreContract } from './sample-store-contract.js';
+
+async function temporary<T>(make: (database: SqliteDatabase) => T): Promise<{ store: T; close(): Promise<void> }> {
+  const directory = await mkdtemp(join(tmpdir(), 'perftrawl-store-'));
+  const database = openSqlite(join(directory, 'perftrawl.db'), 1);
+  return {
+    store: make(database),
+    async close() {
+      await database.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+controlStoreContract('sqlite', () => temporary(sqliteControlStore));
+sampleStoreContract('sqlite', () => temporary(sqliteSampleStore));
+
+describe('the database file', () => {
+  let directory: string;
+  let file: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'perftrawl-store-'));
+    file = join(directory, 'sub', 'perftrawl.db');
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  it('is made with its directory, and opened again', async () => {
+    await openSqlite(file, 1).close();
+    expect((await stat(join(directory, 'sub'))).mode & 0o777).toBe(0o700);
+    const again = openSqlite(file, 2);
+    const raw = new Database(file, { readonly: true });
+    expect(raw.prepare('select version, applied from migrations').all()).toEqual([{ version: 1, applied: 1 }]);
+    expect(raw.pragma('journal_mode', { simple: true })).toBe('wal');
+    raw.close();
+    await again.close();
+  });
+
+  it('of a newer program is refused with its version, and left alone', async () => {
+    await openSqlite(file, 1).close();
+    const raw = new Database(file);
+    raw.exec('insert into migrations values (99, 1)');
+    raw.close();
+    const failure = failureOf(() => openSqlite(file, 2));
+    expect(failure).toMatchObject({ code: 'conflict', message: expect.stringContaining('its version is 99') });
+  });
+
+  it('that is no database is reported, and left as it is', async () => {
+    await openSqlite(file, 1).close();
+    await writeFile(file, 'this was a diary. '.repeat(1000));
+    const before = await readFile(file);
+    expect(failureOf(() => openSqlite(file, 2))).toMatchObject({
+      code: 'bad-data',
+      message: expect.stringContaining(file),
+    });
+    expect(await readFile(file)).toEqual(before);
+  });
+
+  it('that is damaged inside is reported when the damage is met', async () => {
+    const database = openSqlite(file, 1);
+    const store = sqliteSampleStore(database);
+    const data = new Uint8Array(100_000).fill(7);
+    const chunk = {
+      name: '',
+      index: 0,
+      isLast: true,
+      encoding: 'identity',
+      crc32: 0,
+      rawLength: 100_000,
+      data,
+    } as const;
+    await store.put({ jobId: 'a', host: 'h' }, { chunks: [chunk], series: undefined });
+    await database.close();
+    const handle = await open(file, 'r+');
+    const { size } = await handle.stat();
+    // Everything after the first page, which has the header and the schema's root.
+    await handle.write(Buffer.alloc(size - 4096, 0xaa), 0, size - 4096, 4096);
+    await handle.close();
+    const read = async () => {
+      const damaged = openSqlite(file, 2);
+      try {
+        for await (const _ of sqliteSampleStore(damaged).chunks({ jobId: 'a', host: 'h' })) expect.fail('it was read');
+      } finally {
+        await damaged.close();
+      }
+    };
+    const failure = toFailure(await read().catch((error: unknown) => error));
+    expect(failure).toMatchObject({ code: 'bad-data', remedy: expect.stringContaining('left as it is') });
+  });
+
+  it('in a place that cannot be written is a failure with a remedy', async () => {
+    await writeFile(join(directory, 'sub'), 'a file');
+    expect(failureOf(() => openSqlite(file, 1))).toMatchObject({
+      code: 'permission',
+      remedy: expect.stringContaining('PERFTRAWL_DATA'),
+    });
+  });
+
+  it('is shared by processes that all open it for the first time and write at once', async () => {
+    const program = await bundleProgram('store/writer-main.ts');
+    try {
+      const writers = ['a', 'b', 'c', 'd'];
+      const codes = await Promise.all(writers.map((name) => exitCode(program.file, file, name, '25')));
+      expect(codes).toEqual([0, 0, 0, 0]);
+    } finally {
+      await program.remove();
+    }
+    const database = openSqlite(file, 2);
+    const jobs = await sqliteControlStore(database).jobs({ limit: 1000 });
+    await database.close();
+    expect(jobs).toHaveLength(100);
+    expect(jobs.every(({ state }) => state === 'succeeded')).toBe(true);
+  });
+});
+
+function exitCode(...argv: string[]): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, argv, { stdio: ['ignore', 'inherit', 'inherit'] });
+    child.on('error', reject);
+    child.on('exit', resolve);
+  });
+}
+
+function failureOf(act: () => unknown) {
+  try {
+    act();
+  } catch (error) {
+    return toFailure(error);
+  }
+  return expect.fail('it did not fail');
+}

@@ -1,0 +1,33 @@
+// One of several processes that write to one database: `writer-main FILE NAME JOBS` makes that many jobs with results and ends them.
+import { sqliteControlStore } from '../../../controller/store/sqlite-control-store.js';
+import { openSqlite } from '../../../controller/store/sqlite-database.js';
+import { sqliteSampleStore } from '../../../controller/store/sqlite-sample-store.js';
+
+const [file, name, count] = process.argv.slice(2);
+const database = openSqlite(file, Date.now());
+const control = sqliteControlStore(database);
+const samples = sqliteSampleStore(database);
+const request = {
+  spec: { kind: 'file', path: '/x', format: 'detect', detail: { split: 'comm', keepTimestamps: false, lines: false } },
+  ...{ hosts: [], selectorText: '', requester: '', maxParallel: 1, grace: 1, note: '' },
+} as const;
+for (let i = 0; i < Number(count); i++) {
+  const id = `${name}${i}`;
+  await control.createJob(
+    { id, request, state: 'running', created: i, ended: 0, owner: name, ownerSeen: 0, isCancelRequested: false },
+    [],
+  );
+  const data = new Uint8Array(20_000).fill(i);
+  const chunk = {
+    name: '',
+    index: 0,
+    isLast: true,
+    encoding: 'identity',
+    crc32: 0,
+    rawLength: data.length,
+    data,
+  } as const;
+  await samples.put({ jobId: id, host: 'h' }, { chunks: [chunk], series: undefined });
+  if (!(await control.finishJob(id, name, 'succeeded', i))) throw new Error(`${id} is not mine`);
+}
+await database.close();
