@@ -27,6 +27,7 @@ const environment = {
 /** Everything outlives a capture by far and ends by itself even if this script is killed. */
 const WORKLOAD_SECONDS = '60';
 const COMM = 'touch-memory';
+const COMPILER = 'cc';
 const RECORD = ['record', '-e', 'page-faults', '-c', '1', '--comm', COMM, '--for', '5s', '--note', 'demo'];
 const HOSTS = ['workstation', 'db1', 'db2'];
 
@@ -128,7 +129,7 @@ hosts:
 function startWorkload() {
   const program = join(directory, COMM);
   const source = join(root, 'demo', 'touch-memory.c');
-  const { status } = spawnSync('cc', ['-O0', '-g', '-fno-omit-frame-pointer', '-o', program, source], {
+  const { status } = spawnSync(COMPILER, ['-O0', '-g', '-fno-omit-frame-pointer', '-o', program, source], {
     stdio: 'ignore',
   });
   if (status === 0) announce('C', inBackground(program, [WORKLOAD_SECONDS]));

@@ -24,7 +24,7 @@ export function examples(list: readonly Example[]): string {
 }
 
 /** commander's way to gather an option that may be given several times. */
-export function gather(value: string, previous: readonly string[] | undefined): readonly string[] {
+function gather(value: string, previous: readonly string[] | undefined): readonly string[] {
   return [...(previous ?? []), value];
 }
 

@@ -5,13 +5,13 @@ import { EXIT } from './exit-codes.js';
 import { write } from './io.js';
 
 /** Names that only the app knows. */
-export interface DynamicWords {
+interface DynamicWords {
   hosts(): Promise<readonly string[]>;
   jobs(): Promise<readonly string[]>;
 }
 
 /** @param words after `perftrawl`; the last one, perhaps empty, is being typed */
-export async function completeWords(
+async function completeWords(
   program: CommandUnknownOpts,
   words: readonly string[],
   dynamic: DynamicWords,

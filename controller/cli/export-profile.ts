@@ -9,7 +9,7 @@ import type { Exporter, ExportOptions, ExportParts, FormatName } from '../export
 import { exporters } from '../export/formats.js';
 
 /** Parts of a profile in a format. @throws ExportError when the profile does not hold what the format needs */
-export function exportParts(profile: Profile, format: FormatName, options: ExportOptions): ExportParts {
+function exportParts(profile: Profile, format: FormatName, options: ExportOptions): ExportParts {
   const exporter: Exporter = exporters[format];
   if (exporter.needs === 'series') {
     throw fail(

@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 
 /** What a person asks for with Ctrl-C while something runs. */
-export interface Interrupt {
+interface Interrupt {
   /** First Ctrl-C: stop, keep what there is. */
   readonly stop: AbortSignal;
   /** Second Ctrl-C: discard and get out. */

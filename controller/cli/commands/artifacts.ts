@@ -13,7 +13,7 @@ import { fitTable } from '../render/fit-table.js';
 import { UsageError } from '../usage-error.js';
 
 /** As commander hands them over. */
-export interface ArtifactFlags {
+interface ArtifactFlags {
   readonly host?: string | undefined;
   readonly output?: string | undefined;
 }
@@ -26,7 +26,7 @@ export interface ArtifactsRequest {
 }
 
 /** @throws UsageError */
-export function parseArtifacts(job: string, name: string | undefined, flags: ArtifactFlags): ArtifactsRequest {
+function parseArtifacts(job: string, name: string | undefined, flags: ArtifactFlags): ArtifactsRequest {
   const { host, output } = flags;
   if (output === undefined) {
     if (name !== undefined) throw new UsageError('artifacts: say with -o FILE where to write it');
@@ -36,7 +36,7 @@ export function parseArtifacts(job: string, name: string | undefined, flags: Art
   return { job, fetch: { host, name, file: output }, host };
 }
 
-export async function runArtifacts(context: CommandContext, request: ArtifactsRequest): Promise<ExitCode> {
+async function runArtifacts(context: CommandContext, request: ArtifactsRequest): Promise<ExitCode> {
   return context.withApp(async (app) => {
     const job = await app.job(request.job);
     const runs = (await app.hostRuns(job.id)).filter((run) => request.host === undefined || run.host === request.host);
@@ -120,6 +120,9 @@ async function download(
       size += part.data.length;
       if (part.end !== undefined) expected = part.end.sha256;
     }
+  } catch (error) {
+    if (size === 0) await rm(partial);
+    throw error;
   } finally {
     await handle.close();
   }

@@ -12,7 +12,7 @@ import { parseChoice, parseWhole } from '../options/numbers.js';
 import { momentText } from '../render/time-text.js';
 
 /** As commander hands them over. */
-export interface IssueFlags {
+interface IssueFlags {
   readonly dir?: string | undefined;
   readonly address?: readonly string[] | undefined;
   readonly role: string;
@@ -28,7 +28,7 @@ export interface IssueRequest {
 }
 
 /** @throws UsageError */
-export function parseIssue(name: string, flags: IssueFlags): IssueRequest {
+function parseIssue(name: string, flags: IssueFlags): IssueRequest {
   return {
     directory: flags.dir,
     name,
@@ -38,7 +38,7 @@ export function parseIssue(name: string, flags: IssueFlags): IssueRequest {
   };
 }
 
-export async function runInitCa(
+async function runInitCa(
   context: CommandContext,
   request: { readonly directory: string | undefined },
 ): Promise<ExitCode> {
@@ -51,7 +51,7 @@ export async function runInitCa(
   return EXIT.ok;
 }
 
-export async function runIssue(context: CommandContext, request: IssueRequest): Promise<ExitCode> {
+async function runIssue(context: CommandContext, request: IssueRequest): Promise<ExitCode> {
   const { directory, name, addresses, role, days } = request;
   const made = await issueCertificate(
     directoryOf(context, directory),

@@ -9,12 +9,12 @@ import { parseChoice } from '../options/numbers.js';
 export type Shell = 'bash' | 'zsh' | 'fish';
 
 /** @throws UsageError */
-export function parseShell(text: string): Shell {
+function parseShell(text: string): Shell {
   return parseChoice('completion', text, ['bash', 'zsh', 'fish'] as const);
 }
 
 /** Each asks for candidates with the words up to the cursor; no answer means file names. */
-export const COMPLETION_SCRIPTS: Record<Shell, string> = {
+const COMPLETION_SCRIPTS: Record<Shell, string> = {
   bash: `_perftrawl() {
   local IFS=$'\\n'
   local words=("\${COMP_WORDS[@]:1:COMP_CWORD}")
@@ -39,7 +39,7 @@ complete -c perftrawl -a '(__perftrawl_complete)'
 `,
 };
 
-export async function runCompletion(context: CommandContext, shell: Shell): Promise<ExitCode> {
+async function runCompletion(context: CommandContext, shell: Shell): Promise<ExitCode> {
   const script = COMPLETION_SCRIPTS[shell];
   if (context.isJson) await writeJson(context.io, { shell, script });
   else await write(context.io.stdout, script);

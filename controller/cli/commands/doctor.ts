@@ -11,7 +11,7 @@ import { EXIT, type ExitCode } from '../exit-codes.js';
 import { writeJson, writeLines } from '../io.js';
 import { selectHosts } from '../run-job.js';
 
-export interface DoctorRequest {
+interface DoctorRequest {
   readonly on: string;
 }
 
@@ -39,7 +39,7 @@ const PROBE: RecordSpec = {
 /** A clock that is further away makes start times of hosts hard to compare. */
 const TOLERATED_OFFSET = 2000;
 
-export async function runDoctor(context: CommandContext, request: DoctorRequest): Promise<ExitCode> {
+async function runDoctor(context: CommandContext, request: DoctorRequest): Promise<ExitCode> {
   const { io } = context;
   return context.withApp(async (app) => {
     const hosts = selectHosts(app, request.on);

@@ -16,7 +16,7 @@ import { UsageError } from '../usage-error.js';
 import { profileOf } from './show.js';
 
 /** As commander hands them over. */
-export interface ExportFlags {
+interface ExportFlags {
   readonly format: string;
   readonly host?: string | undefined;
   readonly output?: string | undefined;
@@ -69,7 +69,7 @@ export interface ExportRequest {
 }
 
 /** @throws UsageError */
-export function parseExport(job: string, flags: ExportFlags): ExportRequest {
+function parseExport(job: string, flags: ExportFlags): ExportRequest {
   const kernel = flags.kernel === true || flags.all === true;
   const jit = flags.jit === true || flags.all === true;
   const { event, title, subtitle, countname, color, width, minwidth } = flags;
@@ -108,7 +108,7 @@ function parseMinWidth(text: string): MinWidth {
   return match[2] === '%' ? { percent: Number(match[1]) } : { pixels: Number(match[1]) };
 }
 
-export async function runExport(context: CommandContext, request: ExportRequest): Promise<ExitCode> {
+async function runExport(context: CommandContext, request: ExportRequest): Promise<ExitCode> {
   const { io } = context;
   if (request.file === undefined && context.isJson) {
     throw new UsageError('--json tells about the file that is written: give -o FILE (or use --format json)');

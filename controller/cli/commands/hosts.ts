@@ -17,11 +17,11 @@ export interface ProcessesRequest {
 }
 
 /** @throws UsageError */
-export function parseProcesses(flags: TargetOptions & { readonly on: string }): ProcessesRequest {
+function parseProcesses(flags: TargetOptions & { readonly on: string }): ProcessesRequest {
   return { on: flags.on, selector: parseSelector(flags) ?? {} };
 }
 
-export async function runHosts(context: CommandContext, request: { readonly on: string }): Promise<ExitCode> {
+async function runHosts(context: CommandContext, request: { readonly on: string }): Promise<ExitCode> {
   return context.withApp(async (app) => {
     const hosts = selectHosts(app, request.on);
     if (context.isJson) {
@@ -40,7 +40,7 @@ export async function runHosts(context: CommandContext, request: { readonly on: 
   });
 }
 
-export async function runProcesses(context: CommandContext, request: ProcessesRequest): Promise<ExitCode> {
+async function runProcesses(context: CommandContext, request: ProcessesRequest): Promise<ExitCode> {
   const { io } = context;
   return context.withApp(async (app) => {
     const answers = await app.listProcesses(selectHosts(app, request.on), request.selector, io.interrupt.stop);

@@ -14,7 +14,7 @@ import { JOB_DEFAULTS, startJob } from '../run-job.js';
 import { UsageError } from '../usage-error.js';
 
 /** As commander hands them over. */
-export interface ImportFlags {
+interface ImportFlags {
   readonly format: string;
   readonly split: string;
   readonly timestamps?: true | undefined;
@@ -33,7 +33,7 @@ export interface ImportRequest {
 const THIS_MACHINE: Host = { name: 'localhost', labels: {}, address: { transport: 'local' } };
 
 /** @throws UsageError */
-export function parseImport(file: string, flags: ImportFlags): ImportRequest {
+function parseImport(file: string, flags: ImportFlags): ImportRequest {
   const split = parseChoice('--split', flags.split, ['comm', 'pid', 'tid'] as const);
   if (file === '' || file.includes('\0')) throw new UsageError('FILE: needs the name of a file');
   return {
@@ -52,7 +52,7 @@ export function parseImport(file: string, flags: ImportFlags): ImportRequest {
   };
 }
 
-export async function runImport(context: CommandContext, request: ImportRequest): Promise<ExitCode> {
+async function runImport(context: CommandContext, request: ImportRequest): Promise<ExitCode> {
   await access(request.spec.path, constants.R_OK);
   return context.withApp(async (app) => {
     const { grace, note } = request;

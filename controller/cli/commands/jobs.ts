@@ -19,14 +19,14 @@ export interface JobsRequest {
 const STATES: readonly JobState[] = ['running', 'interrupted', 'succeeded', 'partial', 'failed', 'cancelled'];
 
 /** @throws UsageError */
-export function parseJobs(flags: { readonly limit: string; readonly state?: string | undefined }): JobsRequest {
+function parseJobs(flags: { readonly limit: string; readonly state?: string | undefined }): JobsRequest {
   return {
     limit: parseWhole('--limit', flags.limit, 1, 100_000),
     state: flags.state === undefined ? undefined : parseChoice('--state', flags.state, STATES),
   };
 }
 
-export async function runJobs(context: CommandContext, request: JobsRequest): Promise<ExitCode> {
+async function runJobs(context: CommandContext, request: JobsRequest): Promise<ExitCode> {
   const { io } = context;
   return context.withApp(async (app) => {
     const { limit, state } = request;
@@ -52,14 +52,14 @@ export async function runJobs(context: CommandContext, request: JobsRequest): Pr
   });
 }
 
-export async function runShowJob(context: CommandContext, id: string): Promise<ExitCode> {
+async function runShowJob(context: CommandContext, id: string): Promise<ExitCode> {
   return context.withApp(async (app) => {
     await reportJob(context, app, await app.job(id), []);
     return EXIT.ok;
   });
 }
 
-export async function runCancel(context: CommandContext, id: string): Promise<ExitCode> {
+async function runCancel(context: CommandContext, id: string): Promise<ExitCode> {
   const { io } = context;
   return context.withApp(async (app) => {
     const { id: jobId } = await app.job(id);
@@ -70,7 +70,7 @@ export async function runCancel(context: CommandContext, id: string): Promise<Ex
   });
 }
 
-export async function runResume(context: CommandContext, id: string): Promise<ExitCode> {
+async function runResume(context: CommandContext, id: string): Promise<ExitCode> {
   return context.withApp(async (app) => {
     const job = await followJob(context, app, await app.job(id), 'resume');
     await reportJob(context, app, job, []);
@@ -78,7 +78,7 @@ export async function runResume(context: CommandContext, id: string): Promise<Ex
   });
 }
 
-export async function runRemove(context: CommandContext, ids: readonly string[]): Promise<ExitCode> {
+async function runRemove(context: CommandContext, ids: readonly string[]): Promise<ExitCode> {
   const { io } = context;
   return context.withApp(async (app) => {
     const removed: string[] = [];

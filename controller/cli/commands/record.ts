@@ -17,7 +17,7 @@ import { JOB_DEFAULTS, type JobFlags, type JobOptions, parseJobOptions, selectHo
 import { UsageError } from '../usage-error.js';
 
 /** As commander hands them over. */
-export interface RecordFlags extends TargetOptions, JobFlags {
+interface RecordFlags extends TargetOptions, JobFlags {
   readonly event?: readonly EventArgument[] | undefined;
   readonly filter?: readonly EventArgument[] | undefined;
   readonly freq?: string | undefined;
@@ -46,7 +46,7 @@ const DEFAULT_EVENT = 'cpu-clock';
 const DEFAULT_FREQUENCY = 99;
 
 /** @throws UsageError */
-export function parseRecord(flags: RecordFlags): RecordRequest {
+function parseRecord(flags: RecordFlags): RecordRequest {
   const given = parseEvents(flags.event ?? flags.filter ?? []);
   const rate = parseRate(flags) ?? (given.length === 0 ? { frequency: DEFAULT_FREQUENCY } : undefined);
   return {
@@ -98,7 +98,7 @@ function parseSplit(flags: RecordFlags): 'comm' | 'pid' | 'tid' {
   return split;
 }
 
-export async function runRecord(context: CommandContext, request: RecordRequest): Promise<ExitCode> {
+async function runRecord(context: CommandContext, request: RecordRequest): Promise<ExitCode> {
   for (const file of [request.svgFile, request.foldedFile]) {
     if (file !== undefined) await access(dirname(file), constants.W_OK);
   }

@@ -19,7 +19,7 @@ import { callTreeJson } from '../render/call-tree-json.js';
 import { eventLine, topTable } from '../render/top-table.js';
 
 /** As commander hands them over. */
-export interface ShowFlags {
+interface ShowFlags {
   readonly host?: string | undefined;
   readonly top: string;
   readonly sort: string;
@@ -45,7 +45,7 @@ export interface ShowRequest {
 }
 
 /** @throws UsageError */
-export function parseShow(job: string, flags: ShowFlags): ShowRequest {
+function parseShow(job: string, flags: ShowFlags): ShowRequest {
   return {
     job,
     host: flags.host,
@@ -64,7 +64,7 @@ export function parseShow(job: string, flags: ShowFlags): ShowRequest {
   };
 }
 
-export async function runShow(context: CommandContext, request: ShowRequest): Promise<ExitCode> {
+async function runShow(context: CommandContext, request: ShowRequest): Promise<ExitCode> {
   return context.withApp(async (app) => {
     const job = await app.job(request.job);
     if (job.request.spec.kind === 'stat') return showSeries(context, app, job, request);

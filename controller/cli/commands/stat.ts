@@ -12,7 +12,7 @@ import { JOB_DEFAULTS, type JobFlags, type JobOptions, parseJobOptions, selectHo
 import { UsageError } from '../usage-error.js';
 
 /** As commander hands them over. */
-export interface StatFlags extends TargetOptions, JobFlags {
+interface StatFlags extends TargetOptions, JobFlags {
   readonly event?: readonly EventArgument[] | undefined;
   readonly interval: string;
   readonly for: string;
@@ -30,7 +30,7 @@ export interface StatRequest {
 const DEFAULT_EVENTS = ['task-clock', 'context-switches', 'cpu-migrations', 'page-faults'];
 
 /** @throws UsageError */
-export function parseStat(flags: StatFlags): StatRequest {
+function parseStat(flags: StatFlags): StatRequest {
   const given = parseEvents(flags.event ?? []);
   const interval = parseInterval('-I', flags.interval);
   const duration = parseDuration('--for', flags.for);
@@ -50,7 +50,7 @@ export function parseStat(flags: StatFlags): StatRequest {
   };
 }
 
-export async function runStat(context: CommandContext, request: StatRequest): Promise<ExitCode> {
+async function runStat(context: CommandContext, request: StatRequest): Promise<ExitCode> {
   return context.withApp(async (app) => {
     const hosts = selectHosts(app, request.job.on);
     const job = await startJob(context, app, request.spec, hosts, request.job, request.isPerHost);

@@ -5,7 +5,7 @@ import type { CommandContext } from '../context.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { writeJson, writeLines } from '../io.js';
 
-export async function runVersion(context: CommandContext): Promise<ExitCode> {
+async function runVersion(context: CommandContext): Promise<ExitCode> {
   const { io, version } = context;
   if (context.isJson) await writeJson(io, { version, node: process.versions.node });
   else await writeLines(io.stdout, [`perftrawl ${version} (Node ${process.versions.node})`]);

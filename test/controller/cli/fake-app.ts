@@ -28,7 +28,7 @@ export const WEB2: Host = {
   address: { transport: 'tls', host: '10.0.0.2', port: 7451 },
 };
 
-export const SPEC: CaptureSpec = {
+const SPEC: CaptureSpec = {
   kind: 'record',
   target: { kind: 'system' },
   duration: 1000,
