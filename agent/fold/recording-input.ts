@@ -20,7 +20,7 @@ const HEAD = 8;
 const TEXT_CHUNK = 1 << 20;
 
 /** @throws FailureError `bad-data` for files that are known to be something else */
-export function detectFormat(head: Uint8Array): RecordingFormat {
+function detectFormat(head: Uint8Array): RecordingFormat {
   const magic = String.fromCharCode(...head.subarray(0, HEAD));
   if (magic.startsWith('PERF') || magic === '2ELIFREP') return 'perf-data';
   const compressed = magic.startsWith('\x1f\x8b') ? 'zcat' : magic.startsWith('\x28\xb5\x2f\xfd') ? 'zstdcat' : '';

@@ -1,5 +1,5 @@
 // One recorded event: perf_event_attr and what follows from it, namely where in a SAMPLE record each field is.
-import { FIRST_USER_RECORD, ReadBit, SampleBit } from './record-type.js';
+import { ReadBit, SampleBit } from './record-type.js';
 
 export interface EventAttr {
   /** PERF_TYPE_*: 0 hardware, 1 software, 2 tracepoint, 3 cache, 4 raw, 5 breakpoint; others are dynamic PMUs. */
@@ -98,10 +98,6 @@ export function sampleIdLayout(attr: EventAttr): SampleIdLayout {
   const words = (...bits: number[]): number => 2 * bits.filter((bit) => (attr.sampleType & bit) !== 0).length;
   const upToTime = words(TIME, ID, STREAM_ID, CPU, IDENTIFIER);
   return { length: words(TID) + upToTime, time: words(TIME) > 0 ? upToTime : 0 };
-}
-
-export function carriesSampleId(recordType: number): boolean {
-  return recordType < FIRST_USER_RECORD;
 }
 
 /** Words that the READ values at `at` take, or -1 when they do not fit into the record that ends at `end`. */

@@ -19,7 +19,7 @@ export interface MappedObject {
   readonly pids: number[];
 }
 
-export const KERNEL_NAME = '[kernel.kallsyms]';
+const KERNEL_NAME = '[kernel.kallsyms]';
 const MOST_PIDS = 8;
 
 export class MappedObjectTable {

@@ -50,9 +50,10 @@ export class PerfDataParser {
     return this.#reader.bytes;
   }
 
-  /** Events and samples that the kernel could not write so far. */
+  /** Events that the kernel could not write so far. What perf tells of lost samples at the end is part of these. */
   get lost(): number {
-    return this.#sorter.losses.count('lost-events') + this.#sorter.losses.count('lost-samples');
+    const { losses } = this.#sorter;
+    return Math.max(losses.count('lost-events'), losses.count('lost-samples'));
   }
 
   /** Distinct stacks so far. */

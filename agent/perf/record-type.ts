@@ -26,9 +26,6 @@ export const RecordType = {
   COMPRESSED2: 83,
 } as const;
 
-/** Records below this number come from the kernel and may end with a sample id; the others are perf's own. */
-export const FIRST_USER_RECORD = 64;
-
 /**
  * Records that say nothing about samples, threads or code, so that leaving them out is no loss: UNTHROTTLE, READ, ITRACE_START, SWITCH,
  * SWITCH_CPU_WIDE, NAMESPACES, BPF_EVENT, CGROUP, AUX_OUTPUT_HW_ID, HEADER_EVENT_TYPE, ID_INDEX, THREAD_MAP, CPU_MAP, TIME_CONV,

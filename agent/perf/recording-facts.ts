@@ -5,7 +5,7 @@ import { Misc } from './record-type.js';
 import { hexOf, textAt } from './record-view.js';
 
 /** HEADER_* numbers of tools/perf/util/header.h that are used. */
-export const Feature = {
+const Feature = {
   BUILD_ID: 2,
   HOSTNAME: 3,
   OSRELEASE: 4,

@@ -62,7 +62,7 @@ export function record(type: number, misc: number, ...parts: readonly Uint8Array
   return Buffer.concat([header, body]);
 }
 
-export function attrBytes({
+function attrBytes({
   type = 1,
   config = 2,
   samplePeriod = 1,
