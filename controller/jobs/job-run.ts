@@ -41,18 +41,25 @@ export async function runJob(
   const cancel = new AbortController();
   const abandon = new AbortController();
   const over = new AbortController();
+  const renew = async (): Promise<void> => {
+    const { isOwner, isCancelRequested } = await control.renewJob(job.id, owner, clock.now());
+    if (!isOwner) abandon.abort(fail('conflict', `job ${job.id} is run by another process now`));
+    if (isCancelRequested) cancel.abort();
+  };
   const watch = async (): Promise<void> => {
     do {
-      const { isOwner, isCancelRequested } = await control.renewJob(job.id, owner, clock.now());
-      if (!isOwner) abandon.abort(fail('conflict', `job ${job.id} is run by another process now`));
-      if (isCancelRequested) cancel.abort();
+      await renew();
     } while (!abandon.signal.aborted && (await clock.sleep(renewInterval, over.signal)) === 'elapsed');
   };
   if (job.isCancelRequested) cancel.abort();
   const watching = watch().catch((error: unknown) => abandon.abort(error));
   try {
     const running = new JobRun(job, options, tools, cancel.signal, abandon.signal);
-    const state = await running.run();
+    await running.run();
+    // Agents may have been told of a cancellation before this process was.
+    await renew();
+    abandon.signal.throwIfAborted();
+    const state = running.endState();
     if (!(await control.finishJob(job.id, owner, state, clock.now()))) {
       throw fail('conflict', `job ${job.id} is run by another process now`);
     }
@@ -83,7 +90,7 @@ class JobRun {
     this.#aggregate = new Aggregate(wantedTypes(job.request.spec));
   }
 
-  async run(): Promise<Exclude<StoredJobState, 'running'>> {
+  async run(): Promise<void> {
     const { control, samples, clock } = this.#tools;
     const { id, request } = this.#job;
     for (const run of await control.hostRuns(id)) {
@@ -100,7 +107,13 @@ class JobRun {
       { jobId: id, host: undefined },
       { chunks: profile === undefined ? [] : [...encodeProfile(profile)], series },
     );
-    return endState(runs, this.#cancel.aborted);
+  }
+
+  endState(): Exclude<StoredJobState, 'running'> {
+    const states = [...this.#records.values()].map((record) => record.run.state);
+    if (states.every((state) => state === 'succeeded')) return 'succeeded';
+    if (this.#cancel.aborted || states.every((state) => state === 'cancelled')) return 'cancelled';
+    return states.includes('succeeded') ? 'partial' : 'failed';
   }
 
   async #runHost(host: Host, abandoned: AbortSignal): Promise<void> {
@@ -251,13 +264,6 @@ export async function addStored(
 
 export function isEnded(run: HostRun): boolean {
   return run.state === 'succeeded' || run.state === 'failed' || run.state === 'lost' || run.state === 'cancelled';
-}
-
-function endState(runs: readonly HostRun[], isCancelled: boolean): Exclude<StoredJobState, 'running'> {
-  const isAll = (state: HostRun['state']) => runs.every((run) => run.state === state);
-  if (isAll('succeeded')) return 'succeeded';
-  if (isCancelled || isAll('cancelled')) return 'cancelled';
-  return runs.some((run) => run.state === 'succeeded') ? 'partial' : 'failed';
 }
 
 function absent(jobId: string, host: string | undefined): FailureError {
