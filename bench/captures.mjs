@@ -31,10 +31,12 @@ export async function recordLarge(directory, { faults }, samples) {
   return describeCapture(file, samples);
 }
 
-/** C, C++ and kernel code together, four processes and their children: some 70,000 samples. */
+/** As on a busy host: C, C++ and kernel code, and 200 short-lived processes meanwhile. Some 90,000 samples. */
 export async function recordMedium(directory, programs) {
   const file = join(directory, 'medium.data');
-  const all = '"$1" 30 >/dev/null & "$2" 15000 40 2000 & "$3" 40 & "$2" 5000 20 300 & wait';
+  const all =
+    '"$1" 6 >/dev/null & "$2" 35000 50 2000 & "$3" 10 & ' +
+    'for i in $(seq 100); do ls -la /usr/bin >/dev/null; perl -e 1; done; wait';
   const { shapes, faults, syscalls } = programs;
   await record(directory, file, [...everyFault, 'bash', '-c', all, 'bash', shapes, faults, syscalls]);
   return describeCapture(file, await countSamples(directory, file));

@@ -50,7 +50,7 @@ export async function largeRows({ directory, perftrawl, rounds, largeRounds, isQ
   const isWhole = samples >= 1e6 && size >= 800e6;
   return {
     rows: isQuick || !isWhole ? rows.map((row) => ({ ...row, isMet: undefined })) : rows,
-    notes: [`${sizes}: ${agreement}; parse and count found ${counted.samples} samples of ${counted.stacks} stacks`],
+    notes: [`${sizes}: ${agreement}; parse and count found ${counted.samples} samples with ${counted.frames} frames`],
   };
 }
 
@@ -125,7 +125,7 @@ function hotspotParser() {
   return candidates.find((path) => existsSync(path));
 }
 
-/** How much of the weight is in stacks that both name alike. */
+/** How much of the weight is in stacks that both name alike, but for the frames that the classic script leaves out by mistake. */
 async function compareFolded(ours, theirs) {
   const [a, b] = await Promise.all([weights(ours), weights(theirs)]);
   let shared = 0;
@@ -141,7 +141,8 @@ async function weights(file) {
     if (line === '') continue;
     const blank = line.lastIndexOf(' ');
     const weight = Number(line.slice(blank + 1));
-    byStack.set(line.slice(0, blank), weight);
+    const stack = line.slice(0, blank).replace(/;\(anonymous namespace\)[^;]*/g, '');
+    byStack.set(stack, (byStack.get(stack) ?? 0) + weight);
     total += weight;
   }
   return { byStack, total };

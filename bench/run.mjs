@@ -4,6 +4,7 @@
 //
 // Takes about 20 minutes and 3 GB of disk; --quick about 3 minutes, with captures too small for some of the demands.
 import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +31,12 @@ const log = (text) =>
 
 installHotspot();
 const directory = await mkdtemp(join(tmpdir(), 'perftrawl-bench-'));
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    rmSync(directory, { recursive: true, force: true });
+    process.exit(130);
+  });
+}
 const rows = [];
 const notes = [];
 const add = (part) => {

@@ -13,11 +13,9 @@
 #include <string>
 #include <vector>
 
-namespace {
-
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kPages = 64;
-volatile unsigned long sink;
+static volatile unsigned long sink;
 
 __attribute__((noinline)) void touch_pages() {
   void *memory = mmap(nullptr, kPages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -27,6 +25,8 @@ __attribute__((noinline)) void touch_pages() {
   for (unsigned i = 0; i < 20000; i++) sink = sink * 31 + i;
   munmap(memory, kPages * kPage);
 }
+
+namespace {
 
 struct Hidden {
   __attribute__((noinline)) void work(int depth) {
