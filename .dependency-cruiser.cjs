@@ -56,7 +56,15 @@ module.exports = {
       name: 'views-and-exports-see-profiles-only',
       severity: 'error',
       from: { path: '^controller/(views|export)/' },
-      to: { pathNot: ['^controller/(views|export)/', '^profile/', '^proto/', '^node_modules/protobufjs/', '^(zlib|crypto)$'] },
+      to: {
+        pathNot: [
+          '^controller/(views|export)/',
+          '^profile/',
+          '^proto/',
+          '^node_modules/protobufjs/',
+          '^(zlib|crypto)$',
+        ],
+      },
     },
     {
       name: 'stores-and-transports-know-no-jobs',
@@ -85,6 +93,10 @@ module.exports = {
     exclude: { path: '^dist/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.d.ts'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'types', 'default'],
+      extensions: ['.ts', '.js', '.mjs', '.d.ts'],
+    },
   },
 };

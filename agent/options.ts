@@ -40,7 +40,7 @@ Options
   --help               this text
 
 Examples
-  perftrawl agent --listen 0.0.0.0:7411 --cert db1.crt --key db1.key --ca ca.crt
+  perftrawl agent --listen 0.0.0.0:7451 --cert db1.crt --key db1.key --ca ca.crt
   perftrawl agent --socket /run/perftrawl/agent.sock --name db1
 
 With --stdio the end of stdin ends the agent, but not its captures: it stays until they are done, and the next agent on the same

@@ -25,7 +25,10 @@ const TEST_TOOLS = {
   xz: ['xz-utils', 'symbols in .gnu_debugdata'],
   chromium: ['chromium', 'looking at flame graphs'],
   go: ['golang-go', 'the pprof reader that checks our export'],
-  '/usr/share/gocode/src/github.com/google/pprof': ['golang-github-google-pprof-dev', 'the pprof reader that checks our export'],
+  '/usr/share/gocode/src/github.com/google/pprof': [
+    'golang-github-google-pprof-dev',
+    'the pprof reader that checks our export',
+  ],
 };
 const BENCH_TOOLS = {
   '/usr/lib/x86_64-linux-gnu/libexec/hotspot-perfparser': ['hotspot', 'a peer of the benchmark'],
@@ -63,7 +66,8 @@ function run(command, args, environment = {}) {
 }
 
 function checkNode() {
-  if (Number(process.versions.node.split('.')[0]) < 20) stop(`Node 20 or newer is needed, this is ${process.versions.node}`);
+  if (Number(process.versions.node.split('.')[0]) < 20)
+    stop(`Node 20 or newer is needed, this is ${process.versions.node}`);
 }
 
 function installTools() {
@@ -80,7 +84,9 @@ function installTools() {
   if (process.getuid?.() !== 0 || !has('apt-get')) stop(`install them as root, then run this again: ${command}`);
   say(`running: ${command}`);
   run('apt-get', ['update', '-q'], { DEBIAN_FRONTEND: 'noninteractive' });
-  run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], { DEBIAN_FRONTEND: 'noninteractive' });
+  run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], {
+    DEBIAN_FRONTEND: 'noninteractive',
+  });
   const still = missing.filter(([program]) => !has(program)).map(([program]) => program);
   if (still.length > 0) stop(`still missing after the installation: ${still.join(', ')}`);
 }
@@ -97,13 +103,19 @@ function installPackages() {
 function newest(path) {
   const stat = statSync(path);
   if (!stat.isDirectory()) return stat.mtimeMs;
-  return Math.max(0, ...readdirSync(path).filter((name) => name !== 'generated').map((name) => newest(join(path, name))));
+  return Math.max(
+    0,
+    ...readdirSync(path)
+      .filter((name) => name !== 'generated')
+      .map((name) => newest(join(path, name))),
+  );
 }
 
 function build() {
   const target = join(root, 'dist', 'bundle', 'agent.mjs');
   const sources = ['profile', 'proto', 'agent', 'controller', 'tsconfig.json', 'package.json', 'bin/build.mjs'];
-  const isFresh = existsSync(target) && Math.max(...sources.map((path) => newest(join(root, path)))) <= statSync(target).mtimeMs;
+  const isFresh =
+    existsSync(target) && Math.max(...sources.map((path) => newest(join(root, path)))) <= statSync(target).mtimeMs;
   if (isFresh) return;
   say('building dist/');
   run(process.execPath, ['bin/build.mjs']);

@@ -1,11 +1,11 @@
 // The inventory: which hosts there are, their labels, and how each is reached. A YAML file, checked as a whole before anything runs.
 //
 //   tls: { ca: ca/ca.crt, cert: ca/controller.crt, key: ca/controller.key }     # relative to this file; all optional
-//   defaults: { labels: { region: eu }, address: "tls://{name}.example.com:7417" }
+//   defaults: { labels: { region: eu }, address: "tls://{name}.example.com:7451" }
 //   hosts:
 //     - { name: here, address: local }
 //     - { name: "db[01-20]", labels: { role: db } }
-//     - { name: "web[1-3]", labels: { role: web }, address: "tls://10.0.0.[1-3]:7417", serverName: "{name}" }
+//     - { name: "web[1-3]", labels: { role: web }, address: "tls://10.0.0.[1-3]:7451", serverName: "{name}" }
 import { isIP } from 'node:net';
 import path from 'node:path';
 import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
