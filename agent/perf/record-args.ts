@@ -39,8 +39,7 @@ export function recordArguments(spec: RecordSpec, target: ResolvedTarget, output
     ...eventArguments(spec.events),
     ...targetArguments(target, spec.events),
     ...callGraphArguments(spec.callGraph),
-    // The text of perf script shows a fixed period only where every sample holds it.
-    ...(needsPerfScript(spec) ? ['--period'] : []),
+    // Not --period: with it and a fixed period the kernel samples every single software event (perf_swevent_event).
     ...(spec.detail.keepTimestamps ? ['--timestamp', '--sample-cpu'] : []),
     ...durationArguments(spec.duration),
   ];

@@ -51,7 +51,7 @@ describe('perf record', () => {
     ['a cgroup', {}, { kind: 'cgroup', path: '/a/b' }, '--all-cpus --cgroup=a/b '],
     ['a frequency', { rate: { frequency: 99 } }, system, '--freq=99 '],
     ['a period', { rate: { period: 1 } }, system, '--count=1 '],
-    ['dwarf', { callGraph: { mode: 'dwarf', stackBytes: 8192 } }, system, '--call-graph=dwarf,8192 --period '],
+    ['dwarf', { callGraph: { mode: 'dwarf', stackBytes: 8192 } }, system, '--call-graph=dwarf,8192 '],
     ['buffers', { mmapPages: 8192 }, system, '--mmap-pages=8192 '],
     ['times', { detail: { ...record.detail, keepTimestamps: true } }, system, '--timestamp --sample-cpu '],
   ])('takes %s', (_what, change, target, expected) => {
