@@ -1,0 +1,17 @@
+// A controller as a process that tests can kill: `controller-main '{"app": AppOptions, "request": JobRequest without hosts}'`.
+// Says `submitted ID`, then `HOST STATE` for each change of a host run, then `ended STATE`.
+import { createApp } from '../../controller/app.js';
+
+const { app: options, request } = JSON.parse(process.argv[2]);
+const app = await createApp(options);
+const { id } = await app.submit({ ...request, hosts: app.hosts('') });
+process.stdout.write(`submitted ${id}\n`);
+const job = await app.run(id, {
+  signal: new AbortController().signal,
+  onEvent: (event) => {
+    if (event.kind === 'host-run') process.stdout.write(`${event.run.host} ${event.run.state}\n`);
+  },
+});
+process.stdout.write(`ended ${job.state}\n`);
+await app.close();
+process.exit(0);
