@@ -29,7 +29,10 @@ export async function runCapture({ machine, spool, capture, spec, stop }: Captur
   try {
     await runKind(context, spec);
   } catch (error) {
-    if (!stop.discard.aborted) failure = toFailure(error);
+    const thrown = toFailure(error);
+    // Stopped before there was anything to stop.
+    const wasStopped = thrown.code === 'cancelled' && stop.early.aborted;
+    if (!stop.discard.aborted && !wasStopped) failure = thrown;
   } finally {
     for (const timer of timers) clearInterval(timer);
     await context.endTools();

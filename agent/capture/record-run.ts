@@ -126,7 +126,7 @@ async function recordToFile(
   if (size > room && !stop.early.aborted) {
     context.losses.push({ kind: 'out-of-budget', count: 1, detail: 'perf record was ended early: the spool is full' });
   }
-  checkEnd(context, result, spec, size > 0);
+  checkEnd(context, result, spec, size > 0 && result.signal !== null);
   stop.discard.throwIfAborted();
   await context.enter('symbolizing', `${size} bytes of perf.data: perf script unwinds the stacks`);
   const text = spec.keepRaw ? await RawRecording.begin(context, PERF_SCRIPT, 'text/plain') : undefined;
@@ -167,7 +167,7 @@ function checkEnd(context: CaptureContext, result: ToolResult, spec: RecordSpec,
     return;
   }
   if (result.code === 0 || result.wasStopped || endedWithTarget) return;
-  if (hasData && result.signal !== null) {
+  if (hasData) {
     context.losses.push({ kind: 'truncated-input', count: 1, detail: `perf record ended by ${describeEnd(result)}` });
     return;
   }

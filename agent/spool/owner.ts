@@ -17,10 +17,6 @@ export function isAlive(owner: ProcessIdentity): boolean {
   return owner.bootId === bootId() && startTicks(owner.pid) === owner.startTicks;
 }
 
-export function isSameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {
-  return a.pid === b.pid && a.startTicks === b.startTicks && a.bootId === b.bootId;
-}
-
 /** undefined unless `value` has the shape of an identity. */
 export function toIdentity(value: unknown): ProcessIdentity | undefined {
   if (typeof value !== 'object' || value === null) return undefined;

@@ -12,7 +12,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CaptureEvent, CaptureInfo, CaptureKind, CaptureState } from '../../proto/capture.js';
+import type { CaptureEvent, CaptureInfo, CaptureState } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
 import { type CaptureMeta, checkCaptureId, readMeta } from './capture-meta.js';
 import { directorySize } from './directory-size.js';
@@ -312,9 +312,4 @@ export class Spool {
       if (name.startsWith('.')) await rm(join(this.#captures, name), { recursive: true, force: true });
     }
   }
-}
-
-/** Captures that run, by kind. */
-export function countRunning(running: readonly CaptureInfo[], kind: CaptureKind): number {
-  return running.filter((info) => info.kind === kind).length;
 }

@@ -264,7 +264,7 @@ describe('TCP', () => {
     expect(await attempt({ cert: await pem('controller.crt'), key: await pem('controller.key') })).toBe('served');
   });
 
-  it('refuses clients without one, with one of another CA, and TLS 1.2', async () => {
+  it('refuses clients without one, with an agent`s, with one of another CA, and TLS 1.2', async () => {
     const other = join(host.directory, 'other-ca');
     await initCa(other, Date.now());
     await issueCertificate(other, { name: 'controller', addresses: [], role: 'controller', days: 1 }, Date.now());
@@ -274,6 +274,7 @@ describe('TCP', () => {
     };
     const known = { cert: await pem('controller.crt'), key: await pem('controller.key') };
     expect(await attempt({})).toMatch(/^refused/);
+    expect(await attempt({ cert: await pem('db1.crt'), key: await pem('db1.key') })).toMatch(/^refused/);
     expect(await attempt(stranger)).toMatch(/^refused/);
     expect(await attempt({ ...known, maxVersion: 'TLSv1.2' })).toMatch(/^refused.*(?:VERSION|PROTOCOL)/);
     expect(await attempt(known)).toBe('served');
