@@ -119,7 +119,11 @@ describe('an agent that breaks the rules is refused', () => {
         ]),
       bad('strange name'),
     ],
-    ['failed without a reason', () => take('record', [{ ...finished, outcome: 'failed' }]).finish(), bad('not told')],
+    [
+      'failed without a reason',
+      () => take('record', [{ kind: 'done', outcome: 'failed', commandLines: [] }]).finish(),
+      bad('not told'),
+    ],
     ['endless events', () => take('record', new Array(11).fill(state), { maxEvents: 10 }), tooMuch('10 events')],
     ['a huge profile', () => take('record', [withChunk({})], { maxProfileBytes: 10 }), tooMuch('10 bytes')],
     [
