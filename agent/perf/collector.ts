@@ -27,7 +27,7 @@ export interface CollectedProfile {
   readonly hostname: string;
   /** As `uname -r` on the host that recorded; '' when unknown. */
   readonly osRelease: string;
-  /** User stacks were copied to be unwound (`--call-graph dwarf`), which only perf itself can do. */
+  /** User stacks are to be unwound (`--call-graph dwarf` or `lbr`), which only perf itself can do. */
   readonly needsUnwinding: boolean;
 }
 
@@ -50,9 +50,11 @@ export function collect(
   for (let row = 0; row < counts.length; row++) {
     const context = counts.context[row];
     const event = events.list[counts.event[row]];
+    const column = 2 * names.ofEvent[event.index];
+    sampleRows[row] = -1;
+    if (column < 0) continue;
     const stack = stacks.stackOf(counts.chain[row], contexts[context].space);
     const sample = builder.sample(stack, labels[context]);
-    const column = 2 * names.ofEvent[event.index];
     builder.add(sample, column, counts.samples[row]);
     builder.add(sample, column + 1, counts.weight[row]);
     sampleRows[row] = sample;
@@ -66,6 +68,7 @@ export function collect(
   if (timed !== undefined) {
     for (let i = 0; i < timed.length; i++) {
       const row = timed.row[i];
+      if (sampleRows[row] < 0) continue;
       const time = Math.max(0, timed.time[i] - sorter.firstTime);
       builder.timed(sampleRows[row], names.ofEvent[counts.event[row]], time, timed.cpu[i], timed.weight[i]);
     }
@@ -88,19 +91,40 @@ export function collect(
   };
 }
 
-const UNWIND_DETAIL = 'user stacks copied for unwinding (--call-graph dwarf): only `perf script` can unwind them';
+const UNWIND_DETAIL = 'user stacks to be unwound (--call-graph dwarf or lbr): only `perf script` can do that';
 
-/** Events of the same name count together. */
-function eventNames({ events }: SampleSorter): { readonly list: string[]; readonly ofEvent: Int32Array } {
-  const list: string[] = [];
-  const ofEvent = new Int32Array(events.list.length);
-  for (const event of events.sampled) {
-    const name = events.nameOf(event);
-    const known = list.indexOf(name);
-    ofEvent[event.index] = known >= 0 ? known : list.push(name) - 1;
+/**
+ * Events of the same name count together. All of them have columns, so that profiles of several hosts are alike, unless they are so
+ * many that the columns would fill the memory: then only the most sampled ones are kept, as far as they fit.
+ */
+function eventNames({ events, counts, losses }: SampleSorter): {
+  readonly list: string[];
+  readonly ofEvent: Int32Array;
+} {
+  const names = events.sampled.map((event) => events.nameOf(event));
+  const samplesOfName = new Map<string, number>(names.map((name) => [name, 0]));
+  const nameOfEvent = new Map(events.sampled.map((event, i) => [event.index, names[i]]));
+  for (let row = 0; row < counts.length; row++) {
+    const name = nameOfEvent.get(counts.event[row]);
+    if (name !== undefined) samplesOfName.set(name, (samplesOfName.get(name) ?? 0) + counts.samples[row]);
   }
+  let list = [...samplesOfName.keys()];
+  const room = Math.max(1, Math.floor(MOST_CELLS / (2 * Math.max(1, counts.length))));
+  if (list.length > room) {
+    const bySamples = [...samplesOfName].sort(([, a], [, b]) => b - a);
+    const dropped = bySamples.slice(room).reduce((sum, [, samples]) => sum + samples, 0);
+    losses.add('out-of-budget', `samples of the least frequent of ${list.length} events`, dropped);
+    const kept = new Set(bySamples.slice(0, room).map(([name]) => name));
+    list = list.filter((name) => kept.has(name));
+  }
+  const columns = new Map(list.map((name, column) => [name, column]));
+  const ofEvent = new Int32Array(events.list.length).fill(-1);
+  for (const [index, name] of nameOfEvent) ofEvent[index] = columns.get(name) ?? -1;
   return { list, ofEvent };
 }
+
+/** Values in all columns of a profile: 128 MiB. */
+const MOST_CELLS = 1 << 24;
 
 function labelsOf(context: SampleContext, comms: readonly string[], { split }: CollectorOptions): Label[] {
   const labels = [{ key: 'comm', value: comms[context.comm] }];

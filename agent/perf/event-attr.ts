@@ -13,6 +13,8 @@ export interface EventAttr {
   readonly hasSampleId: boolean;
   readonly excludesUser: boolean;
   readonly excludesKernel: boolean;
+  /** User stacks are to be unwound afterwards: copied ones (`--call-graph dwarf`) or the processor's branch records (`lbr`). */
+  readonly needsUnwinding: boolean;
   /** Deepest call chain the kernel writes, in frames. */
   readonly maxStack: number;
 }
@@ -20,6 +22,8 @@ export interface EventAttr {
 /** Size of the first published perf_event_attr; every later one extends it. */
 const SMALLEST_ATTR = 64;
 const KERNEL_DEFAULT_MAX_STACK = 127;
+/** PERF_SAMPLE_BRANCH_CALL_STACK. */
+const BRANCH_CALL_STACK = 1 << 11;
 
 /** @returns undefined when fewer bytes are given than the oldest attr has */
 export function parseEventAttr(bytes: Uint8Array): EventAttr | undefined {
@@ -27,16 +31,20 @@ export function parseEventAttr(bytes: Uint8Array): EventAttr | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const flags = view.getUint32(40, true);
   const hasFrequency = (flags & (1 << 10)) !== 0;
+  const sampleType = view.getUint32(24, true);
+  const copied = SampleBit.REGS_USER | SampleBit.STACK_USER;
+  const isCallStack = bytes.length >= 80 && (view.getUint32(72, true) & BRANCH_CALL_STACK) !== 0;
   const maxStack = bytes.length >= 110 ? view.getUint16(108, true) : 0;
   return {
     type: view.getUint32(0, true),
     config: wordPair(view, 8),
     samplePeriod: hasFrequency ? 0 : wordPair(view, 16),
-    sampleType: view.getUint32(24, true),
+    sampleType,
     readFormat: view.getUint32(32, true),
     hasSampleId: (flags & (1 << 18)) !== 0,
     excludesUser: (flags & (1 << 4)) !== 0,
     excludesKernel: (flags & (1 << 5)) !== 0,
+    needsUnwinding: (sampleType & copied) === copied || ((sampleType & SampleBit.BRANCH_STACK) !== 0 && isCallStack),
     maxStack: maxStack > 0 ? maxStack : KERNEL_DEFAULT_MAX_STACK,
   };
 }

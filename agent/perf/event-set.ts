@@ -1,7 +1,6 @@
 // All events of a recording: which event a record belongs to, by the id the kernel gave to each of its instances.
 import type { EventAttr, SampleIdLayout, SampleLayout } from './event-attr.js';
 import { isDummy, madeUpName, sampleIdLayout, sampleLayout } from './event-attr.js';
-import { SampleBit } from './record-type.js';
 
 export interface RecordedEvent {
   /** Position among the recording's events. */
@@ -53,9 +52,8 @@ export class EventSet {
     return this.list.filter((event) => !isDummy(event.attr));
   }
 
-  /** Whether user stacks were copied (`--call-graph dwarf`) or kept by the processor (`lbr`), to be unwound by perf afterwards. */
+  /** Whether user stacks have to be unwound by perf afterwards. */
   get needsUnwinding(): boolean {
-    const copied = SampleBit.REGS_USER | SampleBit.STACK_USER;
-    return this.sampled.some(({ attr }) => (attr.sampleType & copied) === copied);
+    return this.sampled.some(({ attr }) => attr.needsUnwinding);
   }
 }

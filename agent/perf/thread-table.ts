@@ -22,13 +22,21 @@ export interface Thread {
   readonly process: Process;
   /** Index of the name in `comms`. */
   readonly comm: History<number>;
+  /** Whether a record or the parent named it; `:tid` is only a stand-in. */
+  isNamed: boolean;
+  hasEnded: boolean;
   /** Cache of the sorter: which context this thread counts for from `contextSince` on; -1 unknown. */
   context: number;
   contextSince: number;
 }
 
-/** PID_MAX_LIMIT of 64-bit Linux is 4 Mi; only a made-up recording has that many threads. */
-const MOST_THREADS = 1 << 21;
+const FRESH = { hasEnded: false, context: -1, contextSince: 0 };
+
+/** Linux allows 4,194,304 at a time; a machine that comes near this in one recording is a made-up one. */
+const MOST_THREADS = 1 << 19;
+
+/** Entries of maps that were copied so that older samples keep what they saw: 8 bytes each. */
+const MOST_COPIED_MAPS = 1 << 25;
 
 /** Registered and taken away again and again, BPF programs could fill the memory. */
 const MOST_KERNEL_SYMBOLS = 1 << 18;
@@ -43,12 +51,12 @@ export class ThreadTable {
   readonly #commIndex = new Map<string, number>();
   readonly #threads = new Map<number, Thread>();
   readonly #processes = new Map<number, Process>();
-  readonly #namedThreads = new Set<Thread>();
   /** Processes whose last thread ended, in order of time: their maps can go once no older sample is left to count. */
   readonly #ended: { readonly process: Process; readonly time: number }[] = [];
   readonly #nothing: AddressSpace;
   readonly #losses: LossTally;
   #spaces = 0;
+  #copiedMaps = 0;
   /** Samples before this time have all been counted. */
   #horizon = Number.NEGATIVE_INFINITY;
 
@@ -58,7 +66,8 @@ export class ThreadTable {
     this.#nothing = this.#newSpace().share();
     const swapper = this.find(0, 0);
     swapper.comm.set(swapper.comm.latestSince, this.#comm('swapper'), this.#horizon);
-    this.#namedThreads.add(swapper);
+    swapper.isNamed = true;
+    this.find(-1, -1);
   }
 
   /** All samples before `time` have been counted: forget what only they could need. */
@@ -77,8 +86,13 @@ export class ThreadTable {
   find(pid: number, tid: number): Thread {
     const known = this.#threads.get(tid);
     if (known !== undefined && (known.pid === pid || pid === -1 || known.pid !== -1)) return known;
+    if (known === undefined && this.#threads.size >= MOST_THREADS) {
+      this.#losses.add('out-of-budget', 'samples and records of threads beyond 524,288, counted as thread -1');
+      return this.find(-1, -1);
+    }
+    const process = this.#process(pid === -1 ? tid : pid);
     const comm = known?.comm ?? new History(this.#comm(`:${tid}`));
-    return this.#put({ tid, pid, process: this.#process(pid === -1 ? tid : pid), comm, context: -1, contextSince: 0 });
+    return this.#put({ tid, pid, process, comm, isNamed: known?.isNamed ?? false, ...FRESH });
   }
 
   /** `time` is when it holds from: the record's own, or the present for records without. */
@@ -87,8 +101,8 @@ export class ThreadTable {
       case 'comm': {
         const thread = this.find(record.pid, record.tid);
         // The first name is that of the thread's whole past; `:tid` was only a stand-in.
-        const since = this.#namedThreads.has(thread) ? time : thread.comm.latestSince;
-        this.#namedThreads.add(thread);
+        const since = thread.isNamed ? time : thread.comm.latestSince;
+        thread.isNamed = true;
         thread.comm.set(since, this.#comm(record.comm), this.#horizon);
         thread.context = -1;
         return;
@@ -98,8 +112,8 @@ export class ThreadTable {
         return;
       case 'exit': {
         // The kernel has taken its memory away before it says so: no later sample can have user frames.
-        const process = this.#threads.get(record.tid)?.process;
-        if (process !== undefined && --process.liveThreads === 0) this.#ended.push({ process, time });
+        const thread = this.#threads.get(record.tid);
+        if (thread !== undefined && this.#end(thread) === 0) this.#ended.push({ process: thread.process, time });
         return;
       }
       case 'map':
@@ -130,13 +144,12 @@ export class ThreadTable {
       process.space.set(time, parent.process.space.latest.share(), this.#horizon);
       this.#processes.set(record.pid, process);
     }
-    const isNamed = this.#namedThreads.has(parent);
+    if (known === undefined && this.#threads.size >= MOST_THREADS) return;
+    const { isNamed } = parent;
     const name = isNamed ? parent.comm.latest : this.#comm(`:${record.tid}`);
     const comm = known?.comm ?? new History(name);
     comm.set(time, name, this.#horizon);
-    if (known !== undefined) this.#namedThreads.delete(known);
-    const thread = this.#put({ tid: record.tid, pid: record.pid, process, comm, context: -1, contextSince: 0 });
-    if (isNamed) this.#namedThreads.add(thread);
+    this.#put({ tid: record.tid, pid: record.pid, process, comm, isNamed, ...FRESH });
   }
 
   #mapUser(map: MapRecord, time: number): void {
@@ -144,15 +157,17 @@ export class ThreadTable {
     const { process } = this.find(map.pid, map.tid);
     const object = this.objects.ofUserMap(map, process.pid);
     const old = process.space.latest;
-    const space = old.with(
-      {
-        start: map.start,
-        end: map.start + map.length,
-        fileOffset: object.kind === 'vdso' ? 0 : map.fileOffset,
-        object,
-      },
-      () => this.#spaces++,
-    );
+    const fileOffset = object.kind === 'vdso' ? 0 : map.fileOffset;
+    const space = old.with({ start: map.start, end: map.start + map.length, fileOffset, object }, () => this.#spaces++);
+    if (space !== undefined && space !== old) this.#copiedMaps += space.mapCount;
+    if (space !== undefined && this.#copiedMaps > MOST_COPIED_MAPS) {
+      this.#losses.add(
+        'out-of-budget',
+        'memory maps laid over others, which hold for older samples of their round as well',
+      );
+      process.space.reset(space);
+      return;
+    }
     if (space === undefined) this.#losses.add('out-of-budget', 'memory maps beyond 65,536 in one process');
     else process.space.set(time, space, this.#horizon);
   }
@@ -171,15 +186,18 @@ export class ThreadTable {
   }
 
   #put(thread: Thread): Thread {
-    if (this.#threads.size >= MOST_THREADS && !this.#threads.has(thread.tid)) {
-      this.#losses.add('out-of-budget', 'threads beyond 2,097,152, whose names and maps are not kept');
-      return thread;
-    }
     const known = this.#threads.get(thread.tid);
-    if (known !== undefined) known.process.liveThreads--;
+    if (known !== undefined) this.#end(known);
     thread.process.liveThreads++;
     this.#threads.set(thread.tid, thread);
     return thread;
+  }
+
+  /** @returns how many threads of its process are left */
+  #end(thread: Thread): number {
+    if (!thread.hasEnded) thread.process.liveThreads--;
+    thread.hasEnded = true;
+    return thread.process.liveThreads;
   }
 
   #process(pid: number): Process {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parse, stackLines } from './parsed-stacks.js';
 import {
   attr,
+  Bit,
   bytesOf,
   comm,
   exit,
@@ -142,6 +143,27 @@ describe('maps', () => {
     ).toEqual([':8;10(/lib/a) 1', ':8;1010([unknown]) 1']);
   });
 
+  test('a process keeps its maps while one of its threads lives, though ended ones’ tids come again elsewhere', () => {
+    const thread = (time: number, tid: number) => record(7, 0, u32(7, 7, tid, 7), u64(time), u32(7, tid), u64(time));
+    const threadExit = (time: number, tid: number) =>
+      record(4, 0, u32(7, 7, tid, tid), u64(time), u32(7, tid), u64(time));
+    expect(
+      lines(
+        map(1, 7, 0x1000, '/lib/a'),
+        thread(2, 8),
+        thread(3, 9),
+        threadExit(4, 8),
+        fork(5, 8, 1),
+        threadExit(6, 9),
+        round,
+        round,
+        round,
+        at(100, 7, 0x1010),
+        round,
+      ),
+    ).toEqual([':7;10(/lib/a) 1']);
+  });
+
   test('executable memory without a file is generated code, and keeps its addresses', () => {
     expect(lines(map(5, 7, 0x1000, '//anon'), fork(6, 8, 7), at(7, 7, 0x1010), at(8, 8, 0x1020))).toEqual([
       ':7;1010(/tmp/perf-7.map) 1',
@@ -248,4 +270,29 @@ test('stacks as deep as the kernel records are told, and memory for stacks is bo
   const told = profile.losses.find(({ kind }) => kind === 'out-of-budget');
   expect(told?.count).toBe(3000 - Math.floor((1 << 20) / (128 * 8)));
   expect(profile.samples.values[1].reduce((sum, weight) => sum + weight, 0)).toBe(3000);
+});
+
+test('more events than memory allows: the most sampled are kept, the others are told', () => {
+  const sampleType = PLAIN | Bit.IDENTIFIER;
+  const one = (id: number, address: number) => record(9, 2, u64(id, address), u32(7, 7), u64(1, 1, 2, USER, address));
+  const ids = Array.from({ length: 3000 }, (_, i) => i + 1);
+  const attrs = ids.map((id) => attr({ sampleType, type: 4, config: id, ids: [id] }));
+  const samples = ids.map((id) => one(id, 0x1000 + id));
+  const rare = Array.from({ length: 5_000 }, (_, i) => one(1, 0x10_0000 + i));
+  const { profile } = parse(bytesOf(pipeHeader, ...attrs, ...samples, ...rare));
+  expect(profile.sampleTypes.length * profile.samples.length).toBeLessThanOrEqual(2 ** 24);
+  let counted = 0;
+  for (const [column, values] of profile.samples.values.entries()) {
+    if (column % 2 === 0) for (const value of values) counted += value;
+  }
+  const dropped = profile.losses.find(({ kind }) => kind === 'out-of-budget');
+  expect(counted + (dropped?.count ?? 0)).toBe(8_000);
+});
+
+test('recordings that perf itself has to unwind are told', () => {
+  const lbr = Buffer.from(attr({ sampleType: PLAIN | (1 << 11) }));
+  lbr.writeUInt32LE(1 << 11, 8 + 72);
+  expect(parse(bytesOf(pipeHeader, lbr)).needsUnwinding).toBe(true);
+  expect(parse(bytesOf(pipeHeader, attr({ sampleType: PLAIN | (3 << 12) }))).needsUnwinding).toBe(true);
+  expect(run().needsUnwinding).toBe(false);
 });
