@@ -15,7 +15,7 @@ import { fail } from '../proto/failure.js';
 import { CaptureStop } from './capture/capture-stop.js';
 import { checkSpec } from './capture/check-spec.js';
 import { runCapture } from './capture-run.js';
-import { describeHost } from './host/describe.js';
+import { describeHost, diskProblems } from './host/describe.js';
 import type { Machine } from './host/machine.js';
 import { preflight } from './host/preflight.js';
 import { findProcesses } from './host/processes.js';
@@ -81,6 +81,7 @@ export class CaptureService implements AgentApi {
   async startCapture({ captureId, spec, requester }: StartCapture): Promise<{ readonly isNew: boolean }> {
     const { machine, spool, onDefect } = this.#options;
     checkSpec(spec);
+    await this.#requireDisk();
     const request = { captureId, kind: spec.kind, spec: canonicalSpec(spec), requester: requester.slice(0, 256) };
     const capture = await spool.create(request, (running) => this.#admit(spec, running));
     if (capture === undefined) return { isNew: false };
@@ -147,6 +148,12 @@ export class CaptureService implements AgentApi {
   async stopAll(): Promise<void> {
     for (const { stop } of this.#running.values()) stop.request('keep');
     await this.whenIdle();
+  }
+
+  /** A capture must not fill the disk of the host it observes. */
+  async #requireDisk(): Promise<void> {
+    const fatal = (await diskProblems(this.#options.stateDirectory)).find((problem) => problem.isFatal);
+    if (fatal !== undefined) throw fail('exhausted', fatal.message, fatal.remedy);
   }
 
   /** Reading a file observes nothing: it is bound by the total only. */
