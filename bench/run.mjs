@@ -1,4 +1,5 @@
-// `npm run bench`: how fast, against whom. Makes its own captures in a temporary directory, prints a table, writes bench/RESULTS.md.
+// `npm run bench`: how fast, against whom. Makes its own captures in a temporary directory and prints a table; a whole run, not --quick,
+// also writes it to bench/RESULTS.md.
 //
 //   node bench/run.mjs [--quick] [--only=fold,live,idle] [--bin=FILE]
 //
@@ -68,7 +69,7 @@ const text = markdown(rows, {
   notes: [machine(), 'CPU is user and system time with all children; medians of interleaved runs', ...notes],
 });
 process.stdout.write(text);
-if (parts.size === 3) await writeFile(new URL('RESULTS.md', import.meta.url), text);
+if (parts.size === 3 && !isQuick) await writeFile(new URL('RESULTS.md', import.meta.url), text);
 log(rows.some((row) => row.isMet === false) ? 'done; not every demand is met' : 'done');
 
 /** hotspot is a peer of one row. It is installed where it is missing and this is Debian and root. */
