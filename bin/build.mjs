@@ -50,6 +50,7 @@ async function bundle() {
     target: 'node20',
     format: 'esm',
     minifySyntax: true,
+    minifyWhitespace: true,
     // CommonJS packages inside call require().
     banner: {
       js: "import { createRequire as perftrawlRequire } from 'node:module'; const require = perftrawlRequire(import.meta.url);",
