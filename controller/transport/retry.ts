@@ -31,12 +31,6 @@ export const followingRetries: RetryTable = {
     longestDelay: 15_000,
     reason: 'networks and agents come back; the log is on the disk of the agent',
   },
-  internal: {
-    retries: 2,
-    firstDelay: 500,
-    longestDelay: 2_000,
-    reason: 'gRPC reports some broken streams (RST_STREAM) as internal errors',
-  },
 };
 
 /**
@@ -62,6 +56,8 @@ export function retryDelay(
  */
 export function callFailure(error: unknown, signal: AbortSignal): Failure {
   const failure = toFailure(error);
-  if (failure.code !== 'cancelled' || signal.aborted) return failure;
-  return { ...failure, code: 'unreachable', message: `the connection was closed: ${failure.message}` };
+  // How gRPC reports some broken streams; an internal error of the agent has its own words.
+  const isReset = failure.code === 'internal' && failure.message.includes('RST_STREAM');
+  if (signal.aborted || (failure.code !== 'cancelled' && !isReset)) return failure;
+  return { ...failure, code: 'unreachable', message: `the connection was closed: ${failure.message}`, remedy: '' };
 }

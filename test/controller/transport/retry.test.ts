@@ -30,5 +30,8 @@ describe('retries', () => {
     const cancelled = fail('cancelled', 'describing: cancelled');
     expect(callFailure(cancelled, new AbortController().signal).code).toBe('unreachable');
     expect(callFailure(cancelled, AbortSignal.abort()).code).toBe('cancelled');
+    const reset = fail('internal', 'describing: Received RST_STREAM with code 2');
+    expect(callFailure(reset, new AbortController().signal).code).toBe('unreachable');
+    expect(callFailure(fail('internal', 'a defect'), new AbortController().signal).code).toBe('internal');
   });
 });
