@@ -35,7 +35,10 @@ export function readFrame(line: string): FrameText | undefined {
   const rest = match[2] ?? '';
   const isInlined = rest.endsWith(INLINED);
   const split = isInlined ? rest.length - INLINED.length : objectStart(rest);
-  const name = rest.slice(0, split < 0 ? rest.length : split).trimEnd().replace(symbolOffset, '');
+  const name = rest
+    .slice(0, split < 0 ? rest.length : split)
+    .trimEnd()
+    .replace(symbolOffset, '');
   const object = isInlined || split < 0 ? '' : rest.slice(split).trimStart().slice(1, -1).replace(symbolOffset, '');
   return {
     addressLo: Number.parseInt(digits.slice(-8), 16),
