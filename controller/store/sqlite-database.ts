@@ -29,7 +29,7 @@ export function openSqlite(path: string, now: number): SqliteDatabase {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const opened = new Database(path, { timeout: busyTimeout });
     try {
-      if (opened.pragma('journal_mode', { simple: true }) !== 'wal') opened.pragma('journal_mode = WAL');
+      useWal(opened);
       opened.pragma('synchronous = NORMAL');
       migrate(opened, path, now);
     } catch (error) {
@@ -55,6 +55,24 @@ export function openSqlite(path: string, now: number): SqliteDatabase {
       if (raw.open) raw.close();
     },
   };
+}
+
+/**
+ * Several processes may make the file at once, and SQLite does not wait in this one step (waiting might never end where two want to
+ * change the mode): try again for as long as any other step would wait.
+ */
+function useWal(database: Database.Database): void {
+  const pause = 20;
+  for (let waited = 0; ; waited += pause) {
+    try {
+      if (database.pragma('journal_mode', { simple: true }) !== 'wal') database.pragma('journal_mode = WAL');
+      return;
+    } catch (error) {
+      const isBusy = error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
+      if (!isBusy || waited >= busyTimeout) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause);
+    }
+  }
 }
 
 function explained<T>(path: string, doing: string, work: () => T): T {
