@@ -96,7 +96,8 @@ function installPackages() {
   const isFresh = existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs;
   if (isFresh && existsSync(join(root, 'node_modules/better-sqlite3/build/Release/better_sqlite3.node'))) return;
   say('installing npm packages (better-sqlite3 is compiled: about two minutes)');
-  run('npm', ['ci', '--no-audit', '--no-fund']);
+  // Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms, and not every mirror has those.
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund']);
 }
 
 /** The newest modification time of files below a folder of the checkout that the build reads. */
