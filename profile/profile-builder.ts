@@ -54,7 +54,7 @@ export class ProfileBuilder {
   readonly #labelIndex = new Map<string, number>();
   readonly #locationHash = new HashIndex((row) => this.#hashLocationRow(row));
   readonly #stackHash = new HashIndex((row) =>
-    mix(mix(0, this.#stacks.parent.data[row]), this.#stacks.location.data[row]),
+    hashStack(this.#stacks.parent.data[row], this.#stacks.location.data[row]),
   );
   readonly #sampleHash = new HashIndex((row) =>
     mix(mix(0, this.#samples.stack.data[row]), this.#samples.labels.data[row]),
@@ -140,7 +140,7 @@ export class ProfileBuilder {
   /** The path `parent` (-1: none) followed by `location`. */
   stack(parent: number, location: number): number {
     const { parent: parents, location: locations } = this.#stacks;
-    const hash = mix(mix(0, parent), location);
+    const hash = hashStack(parent, location);
     const found = this.#stackHash.find(hash, (row) => parents.data[row] === parent && locations.data[row] === location);
     if (found >= 0) return found;
     const row = parents.push(parent);
@@ -243,6 +243,11 @@ export class ProfileBuilder {
     const { lineStart } = this.#locations;
     return row + 1 < lineStart.length ? lineStart.data[row + 1] : this.#lines.function.length;
   }
+}
+
+/** Rows of one path are neighbours; adding the parent as it is keeps their slots neighbours as well, which spares a cache miss per row. */
+function hashStack(parent: number, location: number): number {
+  return (parent + Math.imul(location + 1, 0x9e3779b1)) | 0;
 }
 
 function hashLocation(mapping: number, lo: number, hi: number): number {
