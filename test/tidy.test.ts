@@ -54,10 +54,33 @@ describe('the tree', () => {
 
   it('never gives a shell a command', () => {
     const guarded = code.filter((path) => /^(agent|controller|proto|bin|demo)\//.test(path));
-    expect(
-      guarded.filter(
-        (path) => /\bshell:\s*true|\bexec(Sync)?\(|'-c',\s*`/.test(read(path)) && /child_process/.test(read(path)),
-      ),
-    ).toEqual([]);
+    expect(guarded.filter((path) => usesShell(read(path)))).toEqual([]);
+  });
+
+  it.each([
+    "import { exec } from 'node:child_process';",
+    "import { spawn,\n  execSync as run } from 'child_process';",
+    "import * as children from 'node:child_process';",
+    "const { exec } = require('node:child_process');",
+    "spawn('ls', { shell: true })",
+    "spawn('sh', ['-c', line])",
+    "execFile('/bin/bash', [\n  '-ec', line])",
+  ])('would see a shell in %j', (source) => {
+    expect(usesShell(source)).toBe(true);
+  });
+
+  it('takes no other exec for a shell', () => {
+    expect(usesShell("import { execFile } from 'node:child_process'; /x/.exec(line); execFile('perf', ['-c'])")).toBe(
+      false,
+    );
   });
 });
+
+/** Functions that hand their text to a shell are imported by name or not at all. */
+function usesShell(source: string): boolean {
+  const imported = /import\s*\{[^}]*\bexec(Sync)?\b[^}]*\}\s*from\s*'(node:)?child_process'/;
+  const whole = /import\s+(\*\s+as\s+)?\w+\s+from\s*'(node:)?child_process'|require\('(node:)?child_process'\)/;
+  return [imported, whole, /\bshell:\s*(true|')/, /'(\/[\w/]*\/)?(ba|da|z|k)?sh',\s*\[\s*'-\w*c'/].some((sign) =>
+    sign.test(source),
+  );
+}

@@ -7,14 +7,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-const perftrawl = fileURLToPath(new URL('../../../bin/perftrawl', import.meta.url));
+const bin = fileURLToPath(new URL('../../../bin/', import.meta.url));
 
 let tree: string;
 
 beforeEach(async () => {
   tree = await mkdtemp(join(tmpdir(), 'perftrawl-bin-'));
   await mkdir(join(tree, 'bin'));
-  await copyFile(perftrawl, join(tree, 'bin', 'perftrawl'));
+  for (const file of ['perftrawl', 'package.json']) await copyFile(join(bin, file), join(tree, 'bin', file));
   await writeFile(join(tree, 'package.json'), '{ "type": "module" }');
 });
 afterEach(async () => {
@@ -54,7 +54,7 @@ describe('bin/perftrawl', () => {
   it.each([['--help'], ['fold', 'perf.data'], ['agent', '--stdio']])('says how to build it: %s', async (...args) => {
     const { code, stdout, stderr } = await run(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toContain(`cd '${tree}/' && npm run setup`);
+    expect(stderr).toContain(`cd '${tree}' && npm run setup`);
   });
 
   it.each(['agent', 'fold'])('gives `%s` to the bundle, with its arguments and its exit code', async (name) => {
