@@ -2,17 +2,18 @@
 import { Client, type ClientReadableStream } from '@grpc/grpc-js';
 import type { AgentApi, StartCapture } from './agent-api.js';
 import type { ArtifactPart, CaptureEvent, CaptureSpec, ProcessSelector } from './capture.js';
-import { type OpenStream, placeholderTarget, StreamCredentials } from './duplex.js';
+import { type OpenStream, StreamCredentials } from './duplex.js';
 import { eventFromMessage, toState } from './event-codec.js';
 import { type Failure, FailureError, fail } from './failure.js';
 import { fromServiceError } from './failure-codec.js';
 import { captureInfoFromMessage, hostFromMessage, preflightFromMessage, processFromMessage } from './host-codec.js';
+import { placeholderTarget } from './placeholder-socket.js';
 import { MAX_MESSAGE_BYTES, captureAgentService as service } from './service.js';
 import { selectorToMessage, specToMessage } from './spec-codec.js';
 
 export interface AgentConnection {
   readonly api: AgentApi;
-  /** Ends the connection; calls under way fail as cancelled. */
+  /** Ends the connection. Calls under way, and those made later, fail as cancelled. */
   close(): void;
 }
 
@@ -51,6 +52,8 @@ export async function connectAgent(open: OpenStream): Promise<AgentConnection> {
     'grpc.keepalive_timeout_ms': 20_000,
     'grpc-node.flow_control_window': 8 * 1024 * 1024,
   });
+  const underWay = new Set<{ cancel(): void }>();
+  let isClosed = false;
   const explain = (error: unknown, doing: string): FailureError => {
     const failed = fromServiceError(error, doing);
     return failed.failure.code === 'unreachable' && openFailure !== undefined
@@ -60,7 +63,7 @@ export async function connectAgent(open: OpenStream): Promise<AgentConnection> {
 
   function call<Q, R>(method: Method<Q, R>, request: Q, doing: string, signal: AbortSignal): Promise<R> {
     return new Promise<R>((resolve, reject) => {
-      if (signal.aborted) return reject(cancelled(doing));
+      if (signal.aborted || isClosed) return reject(cancelled(doing));
       const abort = () => running.cancel();
       const running = client.makeUnaryRequest(
         method.path,
@@ -69,11 +72,13 @@ export async function connectAgent(open: OpenStream): Promise<AgentConnection> {
         request,
         (error, value) => {
           signal.removeEventListener('abort', abort);
+          underWay.delete(running);
           if (error !== null) reject(explain(error, doing));
           else if (value === undefined) reject(fail('internal', `${doing}: no answer and no error`));
           else resolve(value);
         },
       );
+      underWay.add(running);
       signal.addEventListener('abort', abort, { once: true });
     });
   }
@@ -84,7 +89,7 @@ export async function connectAgent(open: OpenStream): Promise<AgentConnection> {
     doing: string,
     signal: AbortSignal,
   ): AsyncGenerator<R> {
-    if (signal.aborted) throw cancelled(doing);
+    if (signal.aborted || isClosed) throw cancelled(doing);
     const running: ClientReadableStream<R> = client.makeServerStreamRequest(
       method.path,
       method.requestSerialize,
@@ -92,6 +97,7 @@ export async function connectAgent(open: OpenStream): Promise<AgentConnection> {
       request,
     );
     const abort = () => running.cancel();
+    underWay.add(running);
     signal.addEventListener('abort', abort, { once: true });
     try {
       for await (const message of running) yield message as R;
@@ -99,11 +105,17 @@ export async function connectAgent(open: OpenStream): Promise<AgentConnection> {
       throw explain(error, doing);
     } finally {
       signal.removeEventListener('abort', abort);
+      underWay.delete(running);
       running.cancel();
     }
   }
 
-  return { api: agentApi({ call, stream }), close: () => client.close() };
+  const close = () => {
+    isClosed = true;
+    for (const running of underWay) running.cancel();
+    client.close();
+  };
+  return { api: agentApi({ call, stream }), close };
 }
 
 interface Calls {

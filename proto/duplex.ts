@@ -1,9 +1,6 @@
 // gRPC over any byte stream: the agent's side serves on a stream it was given, the controller's side calls over one that it opens.
-import { fstatSync, rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { fstatSync } from 'node:fs';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Duplex, type Readable, type Writable } from 'node:stream';
 import { CallCredentials, ChannelCredentials, type experimental, type Server, ServerCredentials } from '@grpc/grpc-js';
 
@@ -71,28 +68,4 @@ export class StreamCredentials extends ChannelCredentials {
       destroy: () => undefined,
     };
   }
-}
-
-let placeholder: Promise<string> | undefined;
-
-/** One unix socket for the whole process, in a directory that only this user can enter. */
-export function placeholderTarget(): Promise<string> {
-  placeholder ??= listenPlaceholder();
-  return placeholder;
-}
-
-async function listenPlaceholder(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'perftrawl-'));
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-  const path = join(directory, 'stream');
-  const server = net.createServer((socket) => {
-    socket.on('error', () => socket.destroy());
-    socket.resume();
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, resolve);
-  });
-  server.unref();
-  return `unix:${path}`;
 }

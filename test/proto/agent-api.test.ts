@@ -47,7 +47,7 @@ const host: HostDescription = {
 /** An agent that answers with what it was asked. */
 function echoAgent(seen: unknown[]): AgentApi {
   return {
-    describe: async () => host,
+    describe: () => answerDescribe(),
     listProcesses: async (selector) => [{ pid: 7, comm: selector.comms?.[0] ?? '', cmdline: 'x', cgroup: '/', uid: 0 }],
     preflight: async (asked) => {
       seen.push(asked);
@@ -58,7 +58,8 @@ function echoAgent(seen: unknown[]): AgentApi {
       return { isNew: true };
     },
     async *followCapture(captureId, fromSequence) {
-      for (let sequence = fromSequence; sequence < fromSequence + 300; sequence++) {
+      const end = captureId === 'endless' ? Number.POSITIVE_INFINITY : fromSequence + 300;
+      for (let sequence = fromSequence; sequence < end; sequence++) {
         yield { sequence, time: 5, body: { kind: 'state', state: 'running', detail: captureId.repeat(2000) } };
         seen.push(sequence);
       }
@@ -80,12 +81,14 @@ let connection: AgentConnection;
 let seen: unknown[];
 let listener: net.Server;
 let opened: number;
+let answerDescribe: () => Promise<HostDescription>;
 const signal = new AbortController().signal;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'perftrawl-test-'));
   seen = [];
   opened = 0;
+  answerDescribe = async () => host;
   const server = new Server(SERVER_OPTIONS);
   addAgentService(server, echoAgent(seen));
   listener = net.createServer((socket) => serveStream(server, socket));
@@ -156,9 +159,36 @@ describe('the agent service', () => {
     broken.close();
   });
 
+  it('ends the calls under way when it is closed, and begins no others', async () => {
+    const asked = new Promise<void>((resolve) => {
+      answerDescribe = () => {
+        resolve();
+        return new Promise(() => undefined);
+      };
+    });
+    const described = connection.api.describe(signal);
+    const events = connection.api.followCapture('endless', 1, signal)[Symbol.asyncIterator]();
+    await Promise.all([asked, events.next()]);
+    const cancelled = { failure: { code: 'cancelled' } };
+    const ended = Promise.all([
+      expect(described).rejects.toMatchObject(cancelled),
+      expect(readAll(events)).rejects.toMatchObject(cancelled),
+    ]);
+    connection.close();
+    await ended;
+    await expect(connection.api.listCaptures(signal)).rejects.toMatchObject(cancelled);
+    await expect(connection.api.followCapture('abc', 1, signal)[Symbol.asyncIterator]().next()).rejects.toMatchObject(
+      cancelled,
+    );
+  });
+
   it('ends a call that is aborted', async () => {
     const abort = new AbortController();
     abort.abort();
     await expect(connection.api.describe(abort.signal)).rejects.toMatchObject({ failure: { code: 'cancelled' } });
   });
 });
+
+async function readAll(events: AsyncIterator<CaptureEvent>): Promise<void> {
+  while (!(await events.next()).done);
+}
