@@ -14,7 +14,7 @@ import { RecordFramer } from './record-framer.js';
 import { RecordType, SILENT_RECORDS, UNREAD_RECORDS } from './record-type.js';
 import { type RecordView, textAt, word64 } from './record-view.js';
 import type { RecordingFacts } from './recording-facts.js';
-import type { StreamDecoder } from './zstd.js';
+import { type StreamDecoder, zstdDecoder } from './zstd.js';
 
 /** Where the records go. The reader fills `events`, `facts` and `losses` by itself. */
 export interface RecordSink {
@@ -30,7 +30,7 @@ export interface RecordSink {
 }
 
 export interface PerfReaderOptions {
-  /** For `perf record -z`; without it compressed records are a loss. */
+  /** For `perf record -z`; default: zstd. */
   readonly decoder?: StreamDecoder;
 }
 
@@ -38,12 +38,10 @@ type Phase = 'magic' | 'before-data' | 'records' | 'unreadable' | 'features';
 
 /** Build ids of 100,000 files take about 10 MiB. */
 const MOST_FEATURE_BYTES = 64 << 20;
-const COMPRESSED_DETAIL =
-  'compressed records (perf record -z): record without -z, or read the text of `perf script` instead';
 
 export class PerfReader {
   readonly #sink: RecordSink;
-  readonly #decoder: StreamDecoder | undefined;
+  #decoder: StreamDecoder | undefined;
   readonly #framer: RecordFramer;
   #unpacked: RecordFramer | undefined;
   #phase: Phase = 'magic';
@@ -297,10 +295,7 @@ export class PerfReader {
   }
 
   #unpack(packed: Uint8Array): void {
-    if (this.#decoder === undefined) {
-      this.#sink.losses.add('unreadable-bytes', COMPRESSED_DETAIL, packed.length);
-      return;
-    }
+    this.#decoder ??= zstdDecoder();
     this.#unpacked ??= new RecordFramer(this.#handler());
     const plain = this.#decoder.decode(packed);
     for (let at = 0; at < plain.length; ) {

@@ -6,12 +6,19 @@ export interface ByteSource {
   readonly size: number;
   /** At most `length` bytes from `offset` on. The result must not be written to. */
   read(offset: number, length: number): Uint8Array;
+  /** Fill `into` with the bytes from `offset` on. @returns how many there were */
+  copy(offset: number, into: Uint8Array): number;
 }
 
 export function memorySource(bytes: Uint8Array): ByteSource {
   return {
     size: bytes.length,
     read: (offset, length) => bytes.subarray(Math.min(offset, bytes.length), Math.min(offset + length, bytes.length)),
+    copy: (offset, into) => {
+      const part = bytes.subarray(Math.min(offset, bytes.length), Math.min(offset + into.length, bytes.length));
+      into.set(part);
+      return part.length;
+    },
   };
 }
 
@@ -22,30 +29,42 @@ export function sliceSource(source: ByteSource, offset: number, size: number): B
   return {
     size: length,
     read: (from, count) => source.read(offset + Math.min(from, length), Math.max(0, Math.min(count, length - from))),
+    copy: (from, into) => {
+      const start = Math.min(from, length);
+      return source.copy(offset + start, into.subarray(0, Math.max(0, Math.min(into.length, length - start))));
+    },
   };
 }
 
+/** Room for files that do not tell their size; memory that is not written to costs nothing. */
+const UNKNOWN_SIZE = 1 << 23;
+
 /** Everything to the end, even where `size` does not tell (in /proc, or in a file that grows); at most `limit` bytes. */
 export function readToEnd(source: ByteSource, limit: number): Uint8Array {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for (let chunk = 1 << 16; length < limit; chunk = Math.min(chunk * 4, 1 << 24)) {
-    const part = source.read(length, Math.min(chunk, limit - length));
-    if (part.length === 0) break;
-    parts.push(part);
-    length += part.length;
+  let bytes = Buffer.allocUnsafeSlow(Math.min(limit, source.size === 0 ? UNKNOWN_SIZE : source.size + 1));
+  for (let length = 0; ; ) {
+    length += source.copy(length, bytes.subarray(length));
+    if (length < bytes.length || length >= limit) return bytes.subarray(0, length);
+    const bigger = Buffer.allocUnsafeSlow(Math.min(limit, bytes.length * 2));
+    bytes.copy(bigger);
+    bytes = bigger;
   }
-  return parts.length === 1 ? parts[0] : Buffer.concat(parts);
 }
 
-const BLOCK = 1 << 12;
-const MAX_BLOCKS = 1024;
+const BLOCK = 1 << 14;
+const BLOCKS_PER_SLAB = 64;
+const MAX_BLOCKS = 2048;
 const MAX_NAME = 1 << 16;
 
-/** A string table that reads only the blocks in which wanted strings lie, and keeps at most 4 MiB of them. */
+/**
+ * A string table that reads only the blocks in which wanted strings lie, and keeps at most 32 MiB of them. Blocks lie in slabs: an
+ * allocation for each would keep the garbage collector busy.
+ */
 export class StringTable {
   readonly #source: ByteSource;
-  readonly #blocks = new Map<number, Uint8Array>();
+  readonly #slots = new Map<number, number>();
+  readonly #slabs: Buffer[] = [];
+  readonly #lengths: number[] = [];
 
   constructor(source: ByteSource) {
     this.#source = source;
@@ -53,26 +72,36 @@ export class StringTable {
 
   /** The string at `offset`, up to its NUL, the end of the table or 64 KiB; '' outside the table. */
   at(offset: number): string {
-    const parts: Uint8Array[] = [];
+    const parts: Buffer[] = [];
     for (let from = offset; from - offset < MAX_NAME; ) {
       const block = this.#block(Math.floor(from / BLOCK));
       const start = from % BLOCK;
       if (start >= block.length) break;
       const end = block.indexOf(0, start);
-      parts.push(block.subarray(start, end < 0 ? block.length : end));
+      if (end >= 0 && parts.length === 0) return block.toString('utf8', start, end);
+      parts.push(Buffer.from(block.subarray(start, end < 0 ? block.length : end)));
       if (end >= 0) break;
       from += block.length - start;
     }
     return Buffer.concat(parts).toString('utf8');
   }
 
-  #block(index: number): Uint8Array {
-    let block = this.#blocks.get(index);
-    if (block === undefined) {
-      if (this.#blocks.size >= MAX_BLOCKS) this.#blocks.clear();
-      block = this.#source.read(index * BLOCK, BLOCK);
-      this.#blocks.set(index, block);
+  /** Valid until the next call. */
+  #block(index: number): Buffer {
+    let slot = this.#slots.get(index);
+    if (slot === undefined) {
+      if (this.#slots.size >= MAX_BLOCKS) this.#slots.clear();
+      slot = this.#slots.size;
+      this.#lengths[slot] = this.#source.copy(index * BLOCK, this.#room(slot));
+      this.#slots.set(index, slot);
     }
-    return block;
+    return this.#room(slot).subarray(0, this.#lengths[slot]);
+  }
+
+  #room(slot: number): Buffer {
+    const slab = Math.floor(slot / BLOCKS_PER_SLAB);
+    this.#slabs[slab] ??= Buffer.allocUnsafeSlow(BLOCKS_PER_SLAB * BLOCK);
+    const start = (slot % BLOCKS_PER_SLAB) * BLOCK;
+    return this.#slabs[slab].subarray(start, start + BLOCK);
   }
 }

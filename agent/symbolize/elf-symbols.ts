@@ -126,10 +126,12 @@ function scanTable(
   const ends = loads.map((segment) => segment.address + segment.memorySize);
   const deltas = loads.map((segment) => segment.address - segment.offset);
   const highest = needed.addresses[needed.addresses.length - 1];
+  const chunk = new Uint8Array(Math.min(CHUNK, table.size));
+  const words = new Uint32Array(chunk.buffer, 0, chunk.length >>> 2);
   for (let from = 0; from < table.size; from += CHUNK) {
     checkTime();
-    const words = alignedWords(table.read(from, CHUNK));
-    for (let at = 0; at + 6 <= words.length; at += 6) {
+    const filled = table.copy(from, chunk) >>> 2;
+    for (let at = 0; at + 6 <= filled; at += 6) {
       const name = words[at];
       const info = words[at + 1];
       const section = info >>> 16;
@@ -167,12 +169,6 @@ function placeOf(section: Section, runtimeSection: Section | undefined): Place {
     takesLabels: place.name.includes('text') || place.name.includes('data'),
     delta: place.address - place.offset,
   };
-}
-
-/** The bytes as little-endian words; copied when they do not begin at a word. */
-function alignedWords(bytes: Uint8Array): Uint32Array {
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
-  return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length >>> 2);
 }
 
 /**

@@ -78,6 +78,8 @@ function fileOf(descriptor: number, stats: Stats): SymbolFile {
     owner: stats.uid,
     path: `/proc/${process.pid}/fd/${descriptor}`,
     read: (offset, length) => (isOpen ? readAt(descriptor, offset, length) : new Uint8Array(0)),
+    copy: (offset, into) =>
+      isOpen && Number.isSafeInteger(offset) && offset >= 0 ? fill(descriptor, into, offset) : 0,
     close: () => {
       if (isOpen) closeSync(descriptor);
       isOpen = false;
@@ -100,7 +102,7 @@ function readAt(descriptor: number, offset: number, length: number): Uint8Array 
 }
 
 /** Files in /proc give a page at a time: only a read of nothing is their end. @returns bytes read */
-function fill(descriptor: number, into: Buffer, offset: number): number {
+function fill(descriptor: number, into: Uint8Array, offset: number): number {
   let done = 0;
   while (done < into.length) {
     const count = readOrNothing(descriptor, into, done, offset + done);
@@ -111,7 +113,7 @@ function fill(descriptor: number, into: Buffer, offset: number): number {
 }
 
 /** A file that shrinks, or memory that is unmapped while it is read (EIO), ends where it can no longer be read. */
-function readOrNothing(descriptor: number, into: Buffer, at: number, offset: number): number {
+function readOrNothing(descriptor: number, into: Uint8Array, at: number, offset: number): number {
   try {
     return readSync(descriptor, into, at, into.length - at, offset);
   } catch (error) {

@@ -88,6 +88,11 @@ describe('equal to perf script and collapse', () => {
       name: 'faults',
       options: { record: ['-e', 'page-faults', '-c', '7', '-g'], program: ['5000', '20', '300'] },
     },
+    {
+      title: 'C, compressed',
+      name: 'faults',
+      options: { record: ['-z', '-e', 'page-faults', '-c', '1', '-g'], program: ['5000', '20', '300'] },
+    },
     { title: 'system calls', name: 'syscalls' },
     { title: 'Java', name: 'java' },
   ])('$title', ({ name, options = {} }) =>
