@@ -39,13 +39,21 @@ export function scanKallsyms(text: Uint8Array, keys: Float64Array): KernelNames 
   const beforeLine = new Int32Array(count).fill(-1);
   const after = new Float64Array(count).fill(Number.POSITIVE_INFINITY);
   const afterLine = new Int32Array(count).fill(-1);
-  let isHidden = true;
+  const modules = moduleLines(text);
+  let isHidden = modules === 0 || isZero(text, lineOf(text, modules - 1));
+  for (let at = 0; at < count && !isHidden; at++) {
+    const above = lineAbove(text, modules, keys[at]);
+    beforeLine[at] = usedLine(text, above, -1, modules);
+    if (beforeLine[at] >= 0) before[at] = keyOf(text, beforeLine[at]);
+    afterLine[at] = usedLine(text, above, 1, modules);
+    if (afterLine[at] >= 0) after[at] = keyOf(text, afterLine[at]);
+  }
   let last = -1;
   let slot = 0;
-  for (let line = 0; line >= 0 && line + 19 < text.length; ) {
+  for (let line = modules; line >= 0 && line + 19 < text.length; ) {
     if (isHidden && !isZero(text, line)) isHidden = false;
     if (IS_USED[text[line + 17]] === 1 && DIGITS[text[line]] >= 8) {
-      const key = kernelKey(word(text, line + 8), word(text, line));
+      const key = keyOf(text, line);
       if (key >= last) while (slot < count && keys[slot] < key) slot++;
       else slot = lowerBound(keys, key);
       last = key;
@@ -81,6 +89,52 @@ export function scanKallsyms(text: Uint8Array, keys: Float64Array): KernelNames 
     return found.name;
   });
   return { names, isHidden: isHidden && text.length > 0 };
+}
+
+/** Where the lines of modules begin. The kernel's own come first, sorted by address, and can be searched instead of read. */
+function moduleLines(text: Uint8Array): number {
+  const tab = text.indexOf(TAB);
+  return tab < 0 ? text.length : lineOf(text, tab);
+}
+
+/** The first of the lines before `end` whose address is above `key`; `end` when none is. */
+function lineAbove(text: Uint8Array, end: number, key: number): number {
+  let from = 0;
+  let to = end;
+  while (from < to) {
+    const line = lineOf(text, (from + to) >>> 1);
+    if (keyOf(text, line) > key) to = line;
+    else from = lineAfter(text, line);
+  }
+  return from;
+}
+
+/** The nearest line of code or data before (-1) the line at `from`, or from there on (1); -1 when there is none. */
+function usedLine(text: Uint8Array, from: number, direction: -1 | 1, end: number): number {
+  let line = direction === 1 ? from : from - 1;
+  while (line >= 0 && line < end) {
+    line = lineOf(text, line);
+    if (line + 19 < text.length && IS_USED[text[line + 17]] === 1 && DIGITS[text[line]] >= 8) return line;
+    line = direction === 1 ? lineAfter(text, line) : line - 1;
+  }
+  return -1;
+}
+
+/** Where the line that holds byte `at` begins. */
+function lineOf(text: Uint8Array, at: number): number {
+  let start = at;
+  while (start > 0 && text[start - 1] !== NEWLINE) start--;
+  return start;
+}
+
+function lineAfter(text: Uint8Array, line: number): number {
+  let end = line;
+  while (end < text.length && text[end] !== NEWLINE) end++;
+  return Math.min(end + 1, text.length);
+}
+
+function keyOf(text: Uint8Array, line: number): number {
+  return kernelKey(word(text, line + 8), word(text, line));
 }
 
 /** The address of a symbol by its exact name, as a key; -1 when there is none. */
