@@ -1,10 +1,12 @@
 // Child processes: argv arrays, own process group, SIGINT then SIGKILL, stderr tail kept, cost measured, nothing survives.
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { constants, setPriority } from 'node:os';
 import type { Readable } from 'node:stream';
 import type { Milliseconds } from '../proto/capture.js';
 import { type FailureError, fail } from '../proto/failure.js';
 import { ChildCost } from './process-cost.js';
+import { openToolOutput, type TakePiece, type ToolOutput } from './process-output.js';
 
 export interface ToolOptions {
   /** Aborting stops the tool: SIGINT to its group, SIGKILL after `grace`. */
@@ -17,6 +19,8 @@ export interface ToolOptions {
   readonly deadline?: Milliseconds;
   /** Give the tool a pipe on descriptor 3, read through `log`. */
   readonly hasLog?: boolean;
+  /** Read stdout into one buffer and hand out each piece of it; `directory` is one that nobody else may enter. */
+  readonly output?: { readonly directory: string; readonly take: TakePiece };
   /** Run at low priority: for work after the capture. */
   readonly isBackground?: boolean;
 }
@@ -36,8 +40,10 @@ export interface ToolResult {
 
 export interface RunningTool {
   readonly pid: number;
-  /** Must be read to its end, or destroyed: the tool waits when nobody reads. */
+  /** Must be read to its end, or destroyed: the tool waits when nobody reads. With `output` there is nothing to read. */
   readonly stdout: Readable;
+  /** Resolves when `output` took all there was, or `stdout` was destroyed; rejects with what it threw. */
+  readonly taken: Promise<void>;
   readonly log: Readable | undefined;
   /** Resolves when the tool and its group are gone and its streams closed; never rejects. */
   readonly done: Promise<ToolResult>;
@@ -57,21 +63,20 @@ process.on('exit', () => {
  * @throws FailureError `tool-missing` when the program is not there, `exhausted` when the host has no room for a process
  */
 export async function startTool(argv: readonly string[], options: ToolOptions): Promise<RunningTool> {
-  const [program = '', ...args] = argv;
+  const [program = ''] = argv;
   if (options.signal.aborted) throw fail('cancelled', `${program} was not started: the capture was stopped before`);
-  const child = spawn(program, args, {
-    detached: true,
-    shell: false,
-    env: {
-      PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin',
-      HOME: process.env.HOME ?? '/',
-      LC_ALL: 'C',
-      ...options.env,
-    },
-    stdio: options.hasLog === true ? ['ignore', 'pipe', 'pipe', 'pipe'] : ['ignore', 'pipe', 'pipe'],
-  });
-  await spawned(child, program);
-  return watch(child, options);
+  const output =
+    options.output === undefined ? undefined : await openToolOutput(options.output.directory, options.output.take);
+  try {
+    const child = spawnTool(argv, options, output?.far ?? 'pipe');
+    await spawned(child, program);
+    return watch(child, options, output);
+  } catch (error) {
+    output?.near.destroy();
+    throw error;
+  } finally {
+    output?.far.destroy();
+  }
 }
 
 /** Run a tool to its end with bounded output. `stdout` is cut at `maxOutput` bytes. @throws FailureError as startTool */
@@ -96,6 +101,20 @@ export function describeEnd(result: ToolResult): string {
   return lines.length === 0 ? end : `${end}: ${lines.slice(-8).join('\n')}`;
 }
 
+function spawnTool([program = '', ...args]: readonly string[], options: ToolOptions, stdout: Socket | 'pipe') {
+  return spawn(program, args, {
+    detached: true,
+    shell: false,
+    env: {
+      PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin',
+      HOME: process.env.HOME ?? '/',
+      LC_ALL: 'C',
+      ...options.env,
+    },
+    stdio: options.hasLog === true ? ['ignore', stdout, 'pipe', 'pipe'] : ['ignore', stdout, 'pipe'],
+  });
+}
+
 function spawned(child: ChildProcess, program: string): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once('spawn', resolve);
@@ -118,9 +137,9 @@ function spawnFailure(program: string, error: Error): FailureError {
   return fail('tool-failed', `${program} could not be started: ${error.message}`, '', error);
 }
 
-function watch(child: ChildProcess, options: ToolOptions): RunningTool {
-  const pid = child.pid;
-  const { stdout, stderr } = child;
+function watch(child: ChildProcess, options: ToolOptions, output: ToolOutput | undefined): RunningTool {
+  const { pid, stderr } = child;
+  const stdout = output?.near ?? child.stdout;
   if (pid === undefined || stdout === null || stderr === null)
     throw fail('internal', 'a started process without pid or pipes');
   running.add(pid);
@@ -162,7 +181,8 @@ function watch(child: ChildProcess, options: ToolOptions): RunningTool {
       resolve({ code, signal, stderr: tail.text(), cpu, peakMemoryBytes, wasStopped, passedDeadline });
     });
   });
-  return { pid, stdout, log: options.hasLog === true ? logStream(child) : undefined, done, stop };
+  const log = options.hasLog === true ? logStream(child) : undefined;
+  return { pid, stdout, taken: output?.taken ?? Promise.resolve(), log, done, stop };
 }
 
 function logStream(child: ChildProcess): Readable {

@@ -75,10 +75,10 @@ async function detectFormat(file: FileHandle, path: string): Promise<'perf-data'
 }
 
 async function readAll(context: CaptureContext, file: FileHandle, source: ProfileSource): Promise<void> {
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   for (let at = 0; ; ) {
     if (context.stop.early.aborted) return;
-    // A fresh buffer each time: parsers may keep parts of what they were given.
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafeSlow(READ_BYTES), 0, READ_BYTES, at);
+    const { bytesRead } = await file.read(buffer, 0, READ_BYTES, at);
     if (bytesRead === 0) return;
     source.push(buffer.subarray(0, bytesRead));
     at += bytesRead;
@@ -90,6 +90,9 @@ async function unwind(context: CaptureContext, spec: FileSpec, raw: RawProfile):
   const perf = await context.machine.program('perf');
   if (perf === '' || context.stop.early.aborted) return raw;
   const source = perfScriptSource(spec.detail);
-  await runPerfScript(context, scriptArguments(perf, spec.path, ['pid']), (chunk) => source.push(chunk));
+  await runPerfScript(context, scriptArguments(perf, spec.path, ['pid']), (piece) => {
+    source.push(piece);
+    return undefined;
+  });
   return source.end();
 }

@@ -4,6 +4,7 @@ import type { Milliseconds } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
 import { perfReason } from '../perf/perf-failure.js';
 import { describeEnd } from '../process.js';
+import type { TakePiece } from '../process-output.js';
 import type { CaptureContext } from './capture-context.js';
 
 /** perf script can take hours on large recordings; what it has said until then is kept. */
@@ -19,19 +20,16 @@ export function scriptArguments(perf: string, file: string, fields: readonly str
  * Hand the text to `take` as it comes. A perf script that fails in the middle is a loss; one that says nothing is a failure.
  * @throws FailureError `tool-failed`
  */
-export async function runPerfScript(
-  context: CaptureContext,
-  argv: readonly string[],
-  take: (chunk: Uint8Array) => Promise<void> | void,
-): Promise<void> {
+export async function runPerfScript(context: CaptureContext, argv: readonly string[], take: TakePiece): Promise<void> {
   const { discard } = context.stop;
-  const tool = await context.start(argv, { signal: discard, deadline: SCRIPT_DEADLINE, isBackground: true });
   let bytes = 0;
-  for await (const chunk of tool.stdout) {
-    if (!Buffer.isBuffer(chunk)) continue;
-    bytes += chunk.length;
-    await take(chunk);
-  }
+  const counted = (piece: Uint8Array) => {
+    bytes += piece.length;
+    return take(piece);
+  };
+  const output = { directory: context.capture.work, take: counted };
+  const tool = await context.start(argv, { signal: discard, deadline: SCRIPT_DEADLINE, isBackground: true, output });
+  await tool.taken;
   const result = await tool.done;
   discard.throwIfAborted();
   if (result.code === 0 && !result.passedDeadline) return;

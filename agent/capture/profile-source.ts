@@ -20,7 +20,7 @@ export interface RawProfile {
 }
 
 export interface ProfileSource extends Progress {
-  /** @throws FailureError `bad-data` when nothing can be made of the input */
+  /** Keeps nothing of `chunk` itself. @throws FailureError `bad-data` when nothing can be made of the input */
   push(chunk: Uint8Array): void;
   end(): RawProfile;
 }

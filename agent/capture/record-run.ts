@@ -71,17 +71,20 @@ async function readLive(
   const startTime = context.machine.now();
   const startedAt = performance.now();
   const argv = recordArguments(spec, resolution.target, '-', recordHost(context, perf));
-  const tool = await context.start(argv, { signal: context.stop.early, deadline: spec.duration + TOOL_SLACK });
-  let raw: RawRecording | undefined;
+  const raw = spec.keepRaw ? await RawRecording.begin(context, PERF_DATA, PERF_DATA_TYPE) : undefined;
   try {
+    const take = (piece: Uint8Array) => {
+      source.push(piece);
+      context.cost.recordedBytes += piece.length;
+      return raw?.write(piece);
+    };
+    const tool = await context.start(argv, {
+      signal: context.stop.early,
+      deadline: spec.duration + TOOL_SLACK,
+      output: { directory: context.capture.work, take },
+    });
     await context.enter('running', resolution.detail);
-    if (spec.keepRaw) raw = await RawRecording.begin(context, PERF_DATA, PERF_DATA_TYPE);
-    for await (const chunk of tool.stdout) {
-      if (!Buffer.isBuffer(chunk)) continue;
-      source.push(chunk);
-      context.cost.recordedBytes += chunk.length;
-      await raw?.write(chunk);
-    }
+    await tool.taken;
     const result = await tool.done;
     const duration = Math.round(performance.now() - startedAt);
     checkEnd(context, result, spec, source.samples > 0);
@@ -133,9 +136,9 @@ async function recordToFile(
   const source = perfScriptSource(spec.detail);
   const fields = spec.detail.keepTimestamps ? ['pid', 'cpu'] : ['pid'];
   try {
-    await runPerfScript(context, scriptArguments(perf, file, fields), async (chunk) => {
-      source.push(chunk);
-      await text?.write(chunk);
+    await runPerfScript(context, scriptArguments(perf, file, fields), (piece) => {
+      source.push(piece);
+      return text?.write(piece);
     });
   } catch (error) {
     await text?.discard();

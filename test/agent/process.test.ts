@@ -1,6 +1,10 @@
 // Real child processes: how they end, what is kept of them, and that nothing of them stays.
 import { readFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeEnd, runTool, startTool } from '../../agent/process.js';
 import { FailureError } from '../../proto/failure.js';
 
@@ -69,6 +73,78 @@ it('lets a tool that handles SIGINT end in its own way', async () => {
 it('ends what passes its deadline', async () => {
   const result = await runTool(['sleep', '100'], { signal: never, deadline: 50 });
   expect(result).toMatchObject({ signal: 'SIGINT', passedDeadline: true, wasStopped: false });
+});
+
+describe('output taken piece by piece', () => {
+  let directory = '';
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'perftrawl-test-'));
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  const script = `
+    const { writeSync } = require('node:fs');
+    for (let i = 0; i < 300; i++) writeSync(1, String(i).padStart(6) + '.'.repeat(9993) + '\\n');`;
+  const wanted = Array.from({ length: 300 }, (_, i) => `${String(i).padStart(6)}${'.'.repeat(9993)}\n`).join('');
+
+  it('comes whole and in order, also to a taker slower than the tool', async () => {
+    const quick: Buffer[] = [];
+    const slow: Buffer[] = [];
+    const takers = {
+      quick: (piece: Uint8Array) => {
+        quick.push(Buffer.from(piece));
+        return undefined;
+      },
+      slow: async (piece: Uint8Array) => {
+        await nextTurn();
+        slow.push(Buffer.from(piece));
+      },
+    };
+    for (const take of Object.values(takers)) {
+      const tool = await startTool([process.execPath, '-e', script], { signal: never, output: { directory, take } });
+      await tool.taken;
+      expect((await tool.done).code).toBe(0);
+    }
+    expect(Buffer.concat(quick).toString()).toBe(wanted);
+    expect(Buffer.concat(slow).toString()).toBe(wanted);
+  });
+
+  it('needs a directory of any length, and leaves nothing there', async () => {
+    const deep = join(directory, 'd'.repeat(150));
+    await mkdir(deep);
+    let bytes = 0;
+    const take = (piece: Uint8Array) => {
+      bytes += piece.length;
+      return undefined;
+    };
+    const tool = await startTool([process.execPath, '-e', script], {
+      signal: never,
+      output: { directory: deep, take },
+    });
+    await tool.taken;
+    expect(bytes).toBe(wanted.length);
+    expect(await readdir(deep)).toEqual([]);
+  });
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no such record');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no such record'))],
+  ])('ends the tool whose taker %s', async (_, take) => {
+    const tool = await startTool(['yes'], { signal: never, output: { directory, take } });
+    await expect(tool.taken).rejects.toThrow('no such record');
+    expect((await tool.done).code).not.toBe(0);
+  });
+
+  it('says what is missing', async () => {
+    const take = () => undefined;
+    const started = startTool(['/no/such/tool'], { signal: never, output: { directory, take } });
+    await expect(started).rejects.toMatchObject({ failure: { code: 'tool-missing' } });
+  });
 });
 
 it('measures CPU time and memory, also of short runs', async () => {
