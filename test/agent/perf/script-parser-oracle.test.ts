@@ -140,14 +140,14 @@ test('tracepoints, with their arguments and several events at once', async () =>
   await mountTracefs();
   const recording = await recordWorkload('syscalls', {
     // Of the workload alone: system-wide, programs of other tests have line breaks in their names.
-    record: ['-g', '-e', 'sched:sched_switch', '-e', 'sched:sched_process_exit', '-e', 'page-faults', '-c', '1'],
+    record: ['-g', '-e', 'sched:sched_stat_runtime', '-e', 'sched:sched_process_exit', '-e', 'page-faults', '-c', '1'],
     program: ['5'],
   });
   try {
     const file = await writePerfScript(recording.perfData, path.join(recording.directory, 'script.txt'));
     const text = await readFile(file, 'utf8');
     const profile = parseScript(text);
-    expect(eventsOf(profile).sort()).toEqual(['page-faults', 'sched:sched_process_exit', 'sched:sched_switch']);
+    expect(eventsOf(profile).sort()).toEqual(['page-faults', 'sched:sched_process_exit', 'sched:sched_stat_runtime']);
     expect(total(profile, 'samples')).toBe(text.match(/^\S.*?\d\.\d+: /gm)?.length);
     expect(lossCount(profile, 'skipped-lines')).toBe(0);
     const onlyFaults = fold(profile, { event: 'page-faults' });
