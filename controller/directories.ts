@@ -1,4 +1,5 @@
 // Where the controller keeps things, by the XDG base directory rules.
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 /** The part of the environment that decides about directories. */
@@ -19,6 +20,24 @@ export function dataDirectory(environment: DirectoryEnvironment, home: string): 
 export function configDirectory(environment: DirectoryEnvironment, home: string): string {
   if (isGiven(environment.PERFTRAWL_CONFIG)) return path.resolve(environment.PERFTRAWL_CONFIG);
   return path.join(base(environment.XDG_CONFIG_HOME, path.join(home, '.config')), 'perftrawl');
+}
+
+/**
+ * Makes a directory and those above it that are missing, for their owner alone. One by one: the recursive mkdir of Node 20 tries for
+ * ever where a parent is there and yet refuses with ENOENT, as /proc does.
+ * @throws Error of the file system
+ */
+export function makePrivateDirectory(directory: string): void {
+  const missing: string[] = [];
+  for (let at = path.resolve(directory); !existsSync(at); at = path.dirname(at)) missing.unshift(at);
+  for (const each of missing.length === 0 ? [directory] : missing) {
+    try {
+      mkdirSync(each, { mode: 0o700 });
+    } catch (error) {
+      const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST';
+      if (!isThere || !statSync(each).isDirectory()) throw error;
+    }
+  }
 }
 
 /** The XDG rules say that a relative path counts as not set. */

@@ -64,8 +64,37 @@ export function mergeSeries(list: readonly CounterSeries[]): CounterSeries {
   return { points, interval, losses: mergeLosses(list.map((series) => series.losses)) };
 }
 
+/**
+ * When a capture ends, perf counts what is left of the last interval apart, often some milliseconds. Less than half an interval is
+ * added to the whole one before, or it would pass for one in which next to nothing happened.
+ */
+export function joinShortRest(series: CounterSeries): CounterSeries {
+  const times = [...new Set(series.points.map((point) => point.time))].sort((a, b) => a - b);
+  const [before, end] = times.slice(-2);
+  if (end === undefined || end - before >= series.interval / 2) return series;
+  const keyOf = (point: CounterPoint) => `${point.event}\0${point.scope}`;
+  const rests = new Map(series.points.filter((point) => point.time === end).map((point) => [keyOf(point), point]));
+  const points: CounterPoint[] = [];
+  for (const point of series.points) {
+    if (point.time === end) continue;
+    const rest = point.time === before ? rests.get(keyOf(point)) : undefined;
+    points.push(rest === undefined ? point : withRest(point, rest));
+    if (rest !== undefined) rests.delete(keyOf(point));
+  }
+  for (const rest of rests.values()) points.push({ ...rest, time: before });
+  return { ...series, points };
+}
+
+/** The whole interval says how much of it the event ran. */
+function withRest(whole: CounterPoint, rest: CounterPoint): CounterPoint {
+  if (rest.status !== 'counted') return whole;
+  if (whole.status !== 'counted') return { ...rest, time: whole.time };
+  return { ...whole, value: whole.value + rest.value };
+}
+
 /** Points with the n-th distinct time as `n * interval`; times that are whole intervals already stay as they are. */
-function alignToIntervals({ points, interval }: CounterSeries): CounterPoint[] {
+function alignToIntervals(series: CounterSeries): CounterPoint[] {
+  const { points, interval } = joinShortRest(series);
   const times = [...new Set(points.map((point) => point.time))].sort((a, b) => a - b);
   const isAligned = times.every((time) => time > 0 && time % interval === 0);
   const aligned = new Map(times.map((time, n) => [time, isAligned ? time : (n + 1) * interval]));

@@ -9,11 +9,12 @@
 import './reflect-metadata.js';
 
 import { webcrypto } from 'node:crypto';
-import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { open, readFile, rm, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import path from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { fail } from '../../proto/failure.js';
+import { makePrivateDirectory } from '../directories.js';
 
 export interface CertificateRequest {
   /** Becomes the common name and the file name. For agents the host's name in the inventory: controllers check for it. */
@@ -41,7 +42,7 @@ const caDays = 3650;
 
 /** Make the root. @throws FailureError 'conflict' when there is one already */
 export async function initCa(directory: string, now: number): Promise<IssuedCertificate> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  makePrivateDirectory(directory);
   const keys = await generateKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned(
     {

@@ -48,8 +48,5 @@ export const TARGET_OPTIONS = {
 };
 
 export const HOST_OPTIONS = {
-  on: new Option('--on <selector>', "hosts, such as 'role=db,region!=eu' or 'name=web-*' (default: all)").default(
-    '',
-    'all hosts',
-  ),
+  on: new Option('--on <selector>', "hosts, such as 'role=db,region!=eu' or 'name=web-*'").default('', 'all hosts'),
 };

@@ -1,6 +1,7 @@
 // Write an export to a file: beside its place first, so that a broken export never replaces a good file.
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Profile } from '../../profile/profile.js';
@@ -35,6 +36,8 @@ export async function writeFileOf(
   parts: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
   file: string,
 ): Promise<number> {
+  const directory = dirname(resolve(file));
+  if (!existsSync(directory)) throw fail('not-found', `there is no directory ${directory}`, `mkdir -p '${directory}'`);
   const partial = `${file}.part`;
   const to = createWriteStream(partial);
   try {

@@ -4,6 +4,7 @@ import { eventsOf } from '../../profile/folded.js';
 import { type Loss, mergeLosses } from '../../profile/loss.js';
 import type { Profile } from '../../profile/profile.js';
 import type { CaptureSpec, Target } from '../../proto/capture.js';
+import type { FailureCode } from '../../proto/failure.js';
 import type { App, HostRun, Job } from '../api.js';
 import { counterTable, counterTableText } from '../views/counter-table.js';
 import { eventColumns } from '../views/event-columns.js';
@@ -19,6 +20,20 @@ import { durationText, momentText } from './render/time-text.js';
 import { eventLine, topTable } from './render/top-table.js';
 
 const TOP = 10;
+
+/** Failures whose cause may be the host, which `doctor` looks at; those of the request say themselves what to change. */
+const CURABLE: ReadonlySet<FailureCode> = new Set([
+  'unreachable',
+  'untrusted',
+  'tool-missing',
+  'tool-failed',
+  'permission',
+  'refused',
+  'deadline',
+  'exhausted',
+]);
+
+const NOTHING_SAMPLED = 'no samples: the event did not happen in what was observed';
 
 /** On stdout. @param files written for the person already */
 export async function reportJob(
@@ -42,7 +57,7 @@ export async function reportJob(
   const lines = [...headLines(context, job, runs), ''];
   for (const { event, type, samples, top } of tops) {
     lines.push(colours.bold(printable(eventLine(event, top.total, type.unit, samples))));
-    lines.push(...(top.functions.length === 0 ? [] : topTable(top, io.columns)), '');
+    lines.push(...(top.functions.length === 0 ? [NOTHING_SAMPLED] : topTable(top, io.columns)), '');
   }
   if (series !== undefined) lines.push(counterTableText(series));
   if (isPerHost) lines.push(...(await perHostLines(context, app, runs)));
@@ -178,6 +193,6 @@ function nextLines(job: Job, runs: readonly HostRun[], profile: Profile | undefi
     next.push(`perftrawl show ${job.id} --tree`, `perftrawl export ${job.id} --format svg -o ${job.id}.svg`);
   }
   if (runs.some((run) => run.artifacts.length > 0)) next.push(`perftrawl artifacts ${job.id}`);
-  if (runs.some((run) => run.state === 'failed' || run.state === 'lost')) next.push('perftrawl doctor');
+  if (runs.some((run) => run.failure !== undefined && CURABLE.has(run.failure.code))) next.push('perftrawl doctor');
   return next.length === 0 ? [] : ['next:', ...next.map((line) => `  ${line}`)];
 }

@@ -1,9 +1,9 @@
 // One SQLite file for both stores, used by several processes at once (WAL). Errors of SQLite become failures here.
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect } from 'kysely';
 import { type FailureError, fail } from '../../proto/failure.js';
+import { makePrivateDirectory } from '../directories.js';
 import { migrate } from './migrations.js';
 import type { Tables } from './tables.js';
 
@@ -26,7 +26,7 @@ const busyTimeout = 10_000;
 /** @throws FailureError 'bad-data' when the file is no database, 'conflict' when it is too new, 'permission', 'exhausted' */
 export function openSqlite(path: string, now: number): SqliteDatabase {
   const raw = explained(path, 'opening the database', () => {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makePrivateDirectory(dirname(path));
     const opened = new Database(path, { timeout: busyTimeout });
     try {
       useWal(opened);

@@ -1,9 +1,10 @@
 // The `local` transport: a child process that serves the agent on its stdio. Each host name has a state directory (spool) of its own.
 import { spawn } from 'node:child_process';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import { FailureError, fail } from '../../proto/failure.js';
 import type { Host } from '../api.js';
+import { makePrivateDirectory } from '../directories.js';
 import { ChildStream, type StdioChild } from './child-stream.js';
 import { firstBytes } from './first-bytes.js';
 import type { Transport } from './transport.js';
@@ -29,7 +30,7 @@ export function localTransport(options: LocalOptions): Transport {
   return {
     async open(host, signal) {
       const state = path.join(options.stateDirectory, host.name);
-      await mkdir(state, { recursive: true, mode: 0o700 });
+      makePrivateDirectory(state);
       const log = await openLog(`${state}.log`);
       try {
         const from = (await log.stat()).size;

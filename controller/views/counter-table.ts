@@ -1,5 +1,5 @@
 // Counters at a glance: one row per event and scope with least, mean, greatest, last and a sparkline. What was not counted is not 0.
-import type { CounterPoint, CounterSeries } from '../../profile/counter-series.js';
+import { type CounterPoint, type CounterSeries, joinShortRest } from '../../profile/counter-series.js';
 import { valueText } from './number-text.js';
 import { printable } from './printable.js';
 import { sparkline } from './sparkline.js';
@@ -30,7 +30,7 @@ export interface CounterRow {
 /** Rows in the order in which events and scopes first appear. Linear in the points. */
 export function counterTable(series: CounterSeries): CounterRow[] {
   const groups = new Map<string, CounterPoint[]>();
-  for (const point of series.points) {
+  for (const point of joinShortRest(series).points) {
     const key = `${point.event}\0${point.scope}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [point]);

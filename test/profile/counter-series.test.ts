@@ -50,6 +50,19 @@ describe('merging counter series', () => {
     ]);
   });
 
+  it('adds the rest that perf counts behind the last whole interval to that interval', () => {
+    const long = { interval: 1000, losses: [], points: [counted(1001, 3), counted(2003, 4), counted(2005, 1)] };
+    const uncounted = { ...counted(2005, 0), status: 'not-counted' as const, runningPercent: 0 };
+    const other = { interval: 1000, losses: [], points: [counted(1001, 10), counted(2003, 20), uncounted] };
+    const half = { interval: 1000, losses: [], points: [counted(1001, 100), counted(1700, 200)] };
+    expect(mergeSeries([long, other, half]).points.map((p) => [p.time, p.value])).toEqual([
+      [1000, 113],
+      [2000, 225],
+    ]);
+    const short = { interval: 1000, losses: [], points: [counted(300, 5)] };
+    expect(mergeSeries([short]).points.map((p) => p.value)).toEqual([5]);
+  });
+
   it('keeps what one host counted and another could not', () => {
     const a = { interval: 1000, losses: [], points: [counted(1000, 3, 'cycles')] };
     const b = {

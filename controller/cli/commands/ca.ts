@@ -62,7 +62,7 @@ async function runIssue(context: CommandContext, request: IssueRequest): Promise
     role === 'agent'
       ? [
           'next: copy it, its key and ca.crt to that host, delete the key here, and start there',
-          '  perftrawl agent --listen 0.0.0.0:7451 --ca ca.crt --cert … --key …',
+          `  perftrawl agent --listen 0.0.0.0:7451 --ca ca.crt --cert ${name}.crt --key ${name}.key`,
         ]
       : [];
   await report(context, `issued a certificate for ${role} ${name}`, made, next);

@@ -163,7 +163,19 @@ async function partsOf(
     return exporter.write(series, request.options);
   }
   if (exporter.needs === 'timed') return rawStacks(context, app, job, exporter.write, request);
-  return exporter.write(await profileOf(app, job, request.host), request.options);
+  const profile = await profileOf(app, job, request.host);
+  checkSplit(job, profile, request.options);
+  return exporter.write(profile, request.options);
+}
+
+/** Without the labels every process would be called `-?`. @throws UsageError */
+function checkSplit(job: Job, profile: Profile, { process }: ExportOptions): void {
+  const split = process === 'comm-pid-tid' ? 'tid' : process === 'comm-pid' ? 'pid' : undefined;
+  if (split === undefined || profile.samples.length === 0) return;
+  if (profile.labelSets.some((labels) => labels.some(({ key }) => key === split))) return;
+  throw new UsageError(
+    `--${split}: the samples of job ${job.id} are not kept apart by ${split}; record with --split ${split}`,
+  );
 }
 
 const RAW_STACKS = 'perf-script.txt';

@@ -1,8 +1,10 @@
 // `perftrawl import`: an existing perf.data or `perf script` text becomes a job, so that show and export work on it.
+import { existsSync } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
 import type { FileSpec } from '../../../proto/capture.js';
+import { fail } from '../../../proto/failure.js';
 import type { Host } from '../../api.js';
 import { type CliSession, examples } from '../command.js';
 import type { CommandContext } from '../context.js';
@@ -53,7 +55,10 @@ function parseImport(file: string, flags: ImportFlags): ImportRequest {
 }
 
 async function runImport(context: CommandContext, request: ImportRequest): Promise<ExitCode> {
-  await access(request.spec.path, constants.R_OK);
+  const { path } = request.spec;
+  if (!existsSync(path))
+    throw fail('not-found', `there is no file ${path}`, 'name a perf.data or a text of `perf script`');
+  await access(path, constants.R_OK);
   return context.withApp(async (app) => {
     const { grace, note } = request;
     const job = await startJob(context, app, request.spec, [THIS_MACHINE], {

@@ -81,12 +81,11 @@ async function runResume(context: CommandContext, id: string): Promise<ExitCode>
 async function runRemove(context: CommandContext, ids: readonly string[]): Promise<ExitCode> {
   const { io } = context;
   return context.withApp(async (app) => {
-    const removed: string[] = [];
-    for (const id of ids) {
-      const job = await app.job(id);
-      await app.deleteJob(job.id);
-      removed.push(job.id);
-    }
+    // All are looked up before any goes: `rm last last` means one job, and a wrong name removes none.
+    const jobs = [];
+    for (const id of ids) jobs.push(await app.job(id));
+    const removed = [...new Set(jobs.map((job) => job.id))];
+    for (const id of removed) await app.deleteJob(id);
     if (context.isJson) await writeJson(io, { removed });
     else
       await writeLines(

@@ -31,6 +31,13 @@ describe('jobs', () => {
     expect(app.calls).toEqual(['cancel job1', 'resume job1', 'delete job1']);
   });
 
+  it('are removed once each, and none when one of the names is wrong', async () => {
+    expect((await run(['jobs', 'rm', 'last', 'job1'], { app })).code).toBe(0);
+    expect(app.calls).toEqual(['delete job1']);
+    expect((await run(['jobs', 'rm', 'last', 'nosuch'], { app })).code).toBe(4);
+    expect(app.calls).toEqual(['delete job1']);
+  });
+
   it.each(['show', 'cancel', 'resume', 'rm'])('%s of one that is not there ends with 4', async (verb) => {
     expect((await run(['jobs', verb, 'nosuch'], { app })).code).toBe(4);
   });
@@ -50,7 +57,9 @@ describe('import', () => {
   });
 
   it('ends with 4 when there is no such file', async () => {
-    expect((await run(['import', join(directory, 'none')], { app })).code).toBe(4);
+    const { code, stderr } = await run(['import', join(directory, 'none')], { app });
+    expect(code).toBe(4);
+    expect(stderr).toMatch(/there is no file .*none/);
   });
 });
 
@@ -134,6 +143,9 @@ describe('ca', () => {
     expect((await run(['ca', 'init', '--dir', ca], { app })).code).toBe(0);
     const issued = await run(['ca', 'issue', 'web1', '--address', '10.0.0.1,web1.lan', '--dir', ca, '--json'], { app });
     expect(JSON.parse(issued.stdout)).toMatchObject({ certPath: join(ca, 'web1.crt'), keyPath: join(ca, 'web1.key') });
+    expect((await run(['ca', 'issue', 'web2', '--dir', ca], { app })).stdout).toContain(
+      '--ca ca.crt --cert web2.crt --key web2.key',
+    );
     expect((await run(['ca', 'init', '--dir', ca], { app })).code).toBe(2);
     expect((await run(['ca', 'issue', '../x', '--dir', ca], { app })).code).toBe(2);
     expect((await run(['ca', 'issue', 'web2', '--days', '0', '--dir', ca], { app })).code).toBe(2);

@@ -127,6 +127,23 @@ describe('export', () => {
     expect(await readdir(directory)).toEqual(['a.svg']);
   });
 
+  it('names the directory that is not there', async () => {
+    const { code, stderr } = await run(['export', '--format', 'folded', '-o', join(directory, 'no', 'x')], { app });
+    expect(code).toBe(4);
+    expect(stderr).toMatch(/there is no directory .*\/no\b.*mkdir/);
+  });
+
+  it.each([
+    ['--pid', 'pid'],
+    ['--tid', 'tid'],
+  ])('refuses %s when the samples are not kept apart so', async (flag, split) => {
+    const { code, stderr } = await run(['export', '--format', 'folded', flag], { app });
+    expect(code).toBe(2);
+    expect(stderr).toContain(`record with --split ${split}`);
+    app.merged = drawProfile('{comm=app pid=7 tid=8} main;touch 5');
+    expect((await run(['export', '--format', 'folded', flag], { app })).stdout).toMatch(/^app-7/);
+  });
+
   it('keeps binary from the terminal', async () => {
     const { code, stdout, stderr } = await run(['export', '--format', 'pprof'], { app, isTty: true });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
