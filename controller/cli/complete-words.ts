@@ -1,6 +1,9 @@
 // What could come next on a command line: commands and options from commander's tree, hosts and jobs from the app.
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import type { CliSession } from './command.js';
+import { FORMATS, PALETTES } from './commands/export.js';
+import { FILE_FORMATS } from './commands/import.js';
+import { STATES } from './commands/jobs.js';
 import { EXIT } from './exit-codes.js';
 import { write } from './io.js';
 
@@ -20,9 +23,11 @@ async function completeWords(
   const { command, operands, pendingOption } = walk(program, words.slice(0, -1));
   const matching = (candidates: readonly string[]): string[] =>
     candidates.filter((candidate) => candidate.startsWith(current)).sort();
-  if (pendingOption !== undefined) return matching(await optionValues(pendingOption, dynamic));
+  if (pendingOption !== undefined) return matching(await optionValues(command.name(), pendingOption, dynamic));
   if (current.startsWith('-')) {
-    const options = [...command.options, ...(command === program ? [] : program.options)];
+    // `fold` and `agent` are programs of their own: what they take, their --help says.
+    const isElsewhere = command.name() === 'fold' || command.name() === 'agent';
+    const options = [...command.options, ...(command === program || isElsewhere ? [] : program.options)];
     return matching([...options.flatMap((option) => option.long ?? option.short ?? []), '--help']);
   }
   if (command.commands.length > 0 && operands === 0) {
@@ -84,13 +89,23 @@ function walk(program: CommandUnknownOpts, words: readonly string[]): Position {
 }
 
 /** Values of options that take one of few words; nothing for the others, so that the shell offers files. */
-async function optionValues(option: string, dynamic: DynamicWords): Promise<readonly string[]> {
+async function optionValues(command: string, option: string, dynamic: DynamicWords): Promise<readonly string[]> {
   if (option === '--host') return dynamic.hosts();
   if (option === '--on') return (await dynamic.hosts()).map((name) => `name=${name}`);
-  if (option === '--call-graph') return ['fp', 'dwarf', 'lbr', 'none'];
-  if (option === '--split') return ['comm', 'pid', 'tid'];
-  return [];
+  return CHOICES[option] ?? CHOICES[`${command} ${option}`] ?? [];
 }
+
+/** By option, and by command where several have it. */
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  '--call-graph': ['fp', 'dwarf', 'lbr', 'none'],
+  '--split': ['comm', 'pid', 'tid'],
+  '--sort': ['self', 'total'],
+  '--color': PALETTES,
+  '--state': STATES,
+  '--role': ['agent', 'controller'],
+  'export --format': FORMATS,
+  'import --format': FILE_FORMATS,
+};
 
 function isHidden(command: CommandUnknownOpts): boolean {
   return command.name() === 'complete-words';

@@ -22,8 +22,8 @@ export function agentCommand(_session: CliSession) {
     'after',
     examples([
       {
-        does: 'on a host that the inventory reaches with `transport: tls`',
-        line: 'perftrawl agent --listen 0.0.0.0:7451 --ca ca.pem --cert web1.pem --key web1-key.pem',
+        does: 'on a host whose address in the inventory is tls://…:7451',
+        line: 'perftrawl agent --listen 0.0.0.0:7451 --ca ca.crt --cert web1.crt --key web1.key',
       },
       { does: 'all its options', line: 'perftrawl agent --help' },
     ]),

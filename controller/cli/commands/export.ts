@@ -38,10 +38,10 @@ interface ExportFlags {
   readonly addrs?: true | undefined;
 }
 
-const FORMATS = ['folded', 'svg', 'pprof', 'perf-script', 'json', 'csv'] as const;
+export const FORMATS = ['folded', 'svg', 'pprof', 'perf-script', 'json', 'csv'] as const;
 type Format = (typeof FORMATS)[number];
 
-const PALETTES: readonly PaletteName[] = [
+export const PALETTES: readonly PaletteName[] = [
   'hot',
   'mem',
   'io',
@@ -110,7 +110,7 @@ function parseMinWidth(text: string): MinWidth {
 
 async function runExport(context: CommandContext, request: ExportRequest): Promise<ExitCode> {
   const { io } = context;
-  if (request.file === undefined && context.isJson) {
+  if (request.file === undefined && context.isJson && request.format !== 'json') {
     throw new UsageError('--json tells about the file that is written: give -o FILE (or use --format json)');
   }
   return context.withApp(async (app) => {

@@ -34,6 +34,8 @@ export interface ImportRequest {
 /** A child process on this machine; it needs no place in the inventory. */
 const THIS_MACHINE: Host = { name: 'localhost', labels: {}, address: { transport: 'local' } };
 
+export const FILE_FORMATS = ['detect', 'perf-data', 'perf-script'] as const;
+
 /** @throws UsageError */
 function parseImport(file: string, flags: ImportFlags): ImportRequest {
   const split = parseChoice('--split', flags.split, ['comm', 'pid', 'tid'] as const);
@@ -42,7 +44,7 @@ function parseImport(file: string, flags: ImportFlags): ImportRequest {
     spec: {
       kind: 'file',
       path: resolve(file),
-      format: parseChoice('--format', flags.format, ['detect', 'perf-data', 'perf-script'] as const),
+      format: parseChoice('--format', flags.format, FILE_FORMATS),
       detail: {
         split: flags.timestamps === true ? 'tid' : split,
         keepTimestamps: flags.timestamps === true,

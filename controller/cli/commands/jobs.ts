@@ -16,7 +16,7 @@ export interface JobsRequest {
   readonly state: JobState | undefined;
 }
 
-const STATES: readonly JobState[] = ['running', 'interrupted', 'succeeded', 'partial', 'failed', 'cancelled'];
+export const STATES: readonly JobState[] = ['running', 'interrupted', 'succeeded', 'partial', 'failed', 'cancelled'];
 
 /** @throws UsageError */
 function parseJobs(flags: { readonly limit: string; readonly state?: string | undefined }): JobsRequest {

@@ -127,6 +127,12 @@ describe('export', () => {
     expect(await readdir(directory)).toEqual(['a.svg']);
   });
 
+  it('is itself the JSON document where that is the format', async () => {
+    const { code, stdout } = await run(['export', '--format', 'json', '--json'], { app });
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ format: 'perftrawl-profile' });
+  });
+
   it('names the directory that is not there', async () => {
     const { code, stderr } = await run(['export', '--format', 'folded', '-o', join(directory, 'no', 'x')], { app });
     expect(code).toBe(4);
