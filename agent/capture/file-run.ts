@@ -25,11 +25,23 @@ export async function runFile(context: CaptureContext, spec: FileSpec): Promise<
     await readAll(context, file, source);
     context.stop.discard.throwIfAborted();
     raw = source.end();
+    if (format === 'perf-script') refuseForeignText(raw, spec.path);
   } finally {
     await file.close();
   }
   await context.enter('symbolizing', '');
   await spoolProfile(context, raw.needsUnwinding ? await unwind(context, spec, raw) : raw, spec.detail, undefined);
+}
+
+/** Text of which nothing was understood is no text of perf script. @throws FailureError `bad-data` */
+function refuseForeignText({ profile, losses }: RawProfile, path: string): void {
+  const skipped = losses.find((loss) => loss.kind === 'skipped-lines');
+  if (profile.samples.length > 0 || skipped === undefined) return;
+  throw fail(
+    'bad-data',
+    `${path} is no text of perf script: ${skipped.detail}`,
+    'name a perf.data, or what `perf script` printed',
+  );
 }
 
 /** Never waits for a writer or a device. @throws FailureError `bad-request`, `not-found`, `permission` */

@@ -36,7 +36,7 @@ export function resolveTarget(machine: Machine, target: Target): Resolution {
         throw fail(
           'not-found',
           `no process on this host matches ${selector}`,
-          'list what runs with `perftrawl hosts --processes`',
+          'list what runs with `perftrawl hosts ps`',
         );
       }
       return {

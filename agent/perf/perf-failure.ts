@@ -35,7 +35,7 @@ const RULES: readonly Rule[] = [
   {
     pattern: /failed to set filter|filter.*(?:invalid|not)/i,
     code: 'bad-request',
-    remedy: 'see the event`s `format` file in tracefs for its fields',
+    remedy: 'see the file `format` of the event in tracefs for its fields',
   },
   {
     pattern: /unknown tracepoint|tracing\/events.*not found|Cannot find.*tracepoint/i,

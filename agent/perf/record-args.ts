@@ -35,7 +35,7 @@ export function recordArguments(spec: RecordSpec, target: ResolvedTarget, output
     '--no-buildid',
     `--output=${output}`,
     ...bufferArguments(spec.mmapPages, host),
-    ...rateArguments(spec.rate),
+    ...rateArguments(spec),
     ...eventArguments(spec.events),
     ...targetArguments(target, spec.events),
     ...callGraphArguments(spec.callGraph),
@@ -70,7 +70,7 @@ function bufferArguments(pages: number | undefined, host: RecordHost): string[] 
   return [`--mmap-pages=${fitting}`];
 }
 
-function rateArguments(rate: RecordSpec['rate']): string[] {
+function rateArguments({ rate, events }: RecordSpec): string[] {
   if (rate === undefined) return [];
   if ('frequency' in rate) {
     const { frequency } = rate;
@@ -87,8 +87,20 @@ function rateArguments(rate: RecordSpec['rate']): string[] {
   if (!Number.isSafeInteger(period) || period < 1) {
     throw fail('bad-request', `a period of ${period} is no whole number from 1 on`, 'try --period 1');
   }
+  const clock = events.find(({ name }) => CLOCKS.test(name));
+  if (clock !== undefined && period < SHORTEST_CLOCK_PERIOD) {
+    throw fail(
+      'bad-request',
+      `${clock.name} counts nanoseconds: one sample every ${period} ns would stop the host`,
+      `give -c ${SHORTEST_CLOCK_PERIOD} or more, or a rate such as -F 99; record other events in a job of their own`,
+    );
+  }
   return [`--count=${period}`];
 }
+
+const CLOCKS = /^(cpu|task)-clock(:|$)/;
+/** 100,000 samples per second and CPU. */
+const SHORTEST_CLOCK_PERIOD = 10_000;
 
 function callGraphArguments(graph: CallGraph): string[] {
   switch (graph.mode) {

@@ -243,7 +243,7 @@ export class SampleSorter implements RecordSink {
     const id = word64(words, at + idAt);
     if (id !== this.#lastId) {
       this.#lastId = id;
-      this.#lastEvent = this.events.byId(id);
+      this.#lastEvent = this.events.ofSample(id);
     }
     return this.#lastEvent;
   }
@@ -321,5 +321,6 @@ export class SampleSorter implements RecordSink {
 }
 
 const UNTIMED = Number.NEGATIVE_INFINITY;
-const UNKNOWN_EVENT = 'samples of an event that the header does not describe';
+const UNKNOWN_EVENT =
+  'samples of an event that the header does not describe (another perf session on this host recorded the same events: record one event at a time, or one session)';
 const MALFORMED = 'malformed samples (fields outside of the record)';

@@ -1,11 +1,12 @@
 // Raw files of a capture (perf.data, perf-script.txt) with their SHA-256: written once, then fetched from any offset.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Artifact, ArtifactPart } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
 import { hasCode, writeFailure } from './file-error.js';
+import { makePrivateDirectory } from './private-directory.js';
 
 const PART_BYTES = 512 * 1024;
 
@@ -33,7 +34,7 @@ export async function createArtifact(
   reserve: (bytes: number) => void,
 ): Promise<ArtifactWriter> {
   checkArtifactName(name);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makePrivateDirectory(directory);
   const part = join(directory, `${name}.part`);
   const file: FileHandle = await open(part, 'w', 0o600);
   const hash = createHash('sha256');
@@ -73,7 +74,7 @@ export async function adoptArtifact(
   path: string,
 ): Promise<Artifact> {
   checkArtifactName(name);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makePrivateDirectory(directory);
   const hash = createHash('sha256');
   let size = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: PART_BYTES })) {

@@ -94,7 +94,7 @@ export class LogReader {
     if (from < this.#bufferStart || end > this.#bufferStart + this.#buffer.length) {
       const target = Buffer.allocUnsafe(Math.max(length, BUFFER_BYTES));
       let filled = 0;
-      while (filled < target.length) {
+      while (filled < length) {
         const { bytesRead } = await this.#file.read(target, filled, target.length - filled, from + filled);
         if (bytesRead === 0) break;
         filled += bytesRead;

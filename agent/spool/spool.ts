@@ -9,7 +9,7 @@
 //
 // A capture whose owner is gone before its done event is `lost`: whoever notices first appends that.
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CaptureEvent, CaptureInfo, CaptureState } from '../../proto/capture.js';
@@ -21,6 +21,7 @@ import { withLock } from './lock.js';
 import { LogReader, type LogSummary, soundPart, summarizeLog } from './log-reader.js';
 import { LogWriter } from './log-writer.js';
 import { isAlive, ownIdentity } from './owner.js';
+import { makePrivateDirectory } from './private-directory.js';
 
 export interface SpoolOptions {
   /** State directory; made with mode 0700. */
@@ -32,7 +33,7 @@ export interface SpoolOptions {
 }
 
 export const DEFAULT_SPOOL_LIMIT = 2 * 1024 ** 3;
-/** How often a follower looks for what another process has written. */
+/** How often a follower looks for what another process has written; of this process's own captures it is told. */
 const POLL_MS = 150;
 
 export interface SpooledCapture {
@@ -59,8 +60,7 @@ export class Spool {
   static async open(options: SpoolOptions): Promise<Spool> {
     const spool = new Spool(options);
     try {
-      await mkdir(options.directory, { recursive: true, mode: 0o700 });
-      await mkdir(spool.#captures, { recursive: true, mode: 0o700 });
+      await makePrivateDirectory(spool.#captures);
     } catch (error) {
       throw writeFailure(`cannot use the state directory ${options.directory}`, error);
     }
@@ -190,7 +190,9 @@ export class Spool {
     await rename(temporary, path);
   }
 
+  /** Asked several times a second, so the common answer, that there is none, has to be cheap. */
   async stopRequest(captureId: string): Promise<StopRequest | undefined> {
+    if (!existsSync(this.#path(captureId, 'stop'))) return undefined;
     try {
       return (await readFile(this.#path(captureId, 'stop'), 'utf8')) === 'discard' ? 'discard' : 'keep';
     } catch (error) {
@@ -256,7 +258,7 @@ export class Spool {
     const { captureId } = meta;
     const fresh = join(this.#captures, `.new-${randomBytes(6).toString('hex')}`);
     try {
-      await mkdir(join(fresh, 'work'), { recursive: true, mode: 0o700 });
+      await makePrivateDirectory(join(fresh, 'work'));
       await writeFile(join(fresh, 'meta.json'), JSON.stringify(meta), { mode: 0o600 });
       const { now } = this.#options;
       const log = await LogWriter.create(join(fresh, 'log'), { now, reserve: this.reserve });

@@ -156,6 +156,15 @@ describe('records', () => {
     expect(collected.profile.losses).toMatchObject([{ kind: 'skipped-samples', count: 1 }]);
   });
 
+  test('a sample with the id of another session is of the one event there is, beside the dummy that -a adds', () => {
+    const sampleType = PLAIN | Bit.IDENTIFIER;
+    const one = (id: number, time: number) => record(9, 2, u64(id, 0x10), u32(7, 7), u64(time, 2, 2, USER, 0x10));
+    const dummy = attr({ sampleType, config: 9, ids: [41] });
+    const collected = parse(bytesOf(pipeHeader, attr({ sampleType, ids: [21] }), dummy, one(21, 1), one(77, 2)));
+    expect(stackLines(collected, 0)).toEqual([':7;10([unknown]) 4']);
+    expect(collected.profile.losses).toEqual([]);
+  });
+
   test('READ values come before the call chain; a group gives each of its events what it counted', () => {
     const sampleType = Bit.IP | Bit.TID | Bit.TIME | Bit.READ | Bit.CALLCHAIN | Bit.IDENTIFIER;
     const fields = { sampleType, readFormat: 4 | 8 };

@@ -85,6 +85,7 @@ describe('perf record', () => {
     ['no number', { duration: Number.NaN }, system],
     ['no frequency', { rate: { frequency: 0 } }, system],
     ['half a period', { rate: { period: 0.5 } }, system],
+    ['a clock that samples each nanosecond', { events: [{ name: 'cpu-clock:u' }], rate: { period: 1 } }, system],
     ['odd stacks', { callGraph: { mode: 'dwarf', stackBytes: 100 } }, system],
     ['huge stacks', { callGraph: { mode: 'dwarf', stackBytes: 65536 } }, system],
     ['3 pages', { mmapPages: 3 }, system],
