@@ -9,7 +9,9 @@ import type { Milliseconds } from '../proto/capture.js';
 
 /** Ticks of /proc/PID/stat: USER_HZ is 100 on every Linux ABI. */
 const MS_PER_TICK = 10;
-const POLL: Milliseconds = 200;
+/** A child is looked at often while it is young and then less and less, because looking costs too. */
+const FIRST_POLL: Milliseconds = 20;
+const LONGEST_POLL: Milliseconds = 1000;
 
 /** CPU time of ended children that no child has claimed yet. */
 let unclaimed: Milliseconds = 0;
@@ -26,7 +28,7 @@ export class ChildCost {
   constructor(pid: number) {
     this.#pid = pid;
     childrenCpuSeen ??= ownChildrenCpu();
-    this.#poll(20);
+    this.#poll(FIRST_POLL);
   }
 
   get cpu(): Milliseconds {
@@ -56,7 +58,7 @@ export class ChildCost {
       this.#polledCpu = stat.own + stat.children;
       this.#polledAt = performance.now();
       this.#peakMemoryBytes = Math.max(this.#peakMemoryBytes, peakMemory(this.#pid));
-      this.#poll(POLL);
+      this.#poll(Math.min(2 * delay, LONGEST_POLL));
     }, delay);
     this.#timer.unref();
   }

@@ -9,6 +9,7 @@
 //
 // A capture whose owner is gone before its done event is `lost`: whoever notices first appends that.
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -115,8 +116,9 @@ export class Spool {
   async finish(capture: SpooledCapture): Promise<void> {
     const { captureId } = capture.meta;
     await rm(capture.work, { recursive: true, force: true });
-    await capture.log.close();
+    // First, so that a follower whom closing wakes waits for nothing more of it.
     this.#open.delete(captureId);
+    await capture.log.close();
   }
 
   /** undefined when there is no such capture. */
@@ -271,17 +273,19 @@ export class Spool {
     }
   }
 
+  /** @param changed resolves at the next append, for a capture of this process; others are looked at again after a pause */
   async #waitForMore(captureId: string, changed: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
     if (changed === undefined) await this.#recoverIfLost(captureId);
-    const pause = new AbortController();
-    const stop = () => pause.abort();
-    signal.addEventListener('abort', stop, { once: true });
+    const waiting = new AbortController();
+    const aborted = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true, signal: waiting.signal });
+    });
+    const more = changed ?? sleep(POLL_MS, undefined, { signal: waiting.signal }).catch(() => undefined);
     try {
-      const poll = sleep(POLL_MS, undefined, { signal: pause.signal }).catch(() => undefined);
-      await (changed === undefined ? poll : Promise.race([changed, poll]));
+      await Promise.race([more, aborted]);
     } finally {
-      pause.abort();
-      signal.removeEventListener('abort', stop);
+      waiting.abort();
     }
   }
 
