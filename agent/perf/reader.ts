@@ -127,7 +127,11 @@ export class PerfReader {
     else {
       this.#endRecords();
       if (this.#remaining !== Number.POSITIVE_INFINITY) {
-        this.#sink.losses.add('truncated-input', 'bytes of records that the header announces', this.#remaining);
+        this.#sink.losses.add(
+          'unreadable-bytes',
+          'announced by the header, but the input ends before them',
+          this.#remaining,
+        );
       } else if (this.#header !== undefined) {
         this.#sink.losses.add(
           'truncated-input',
@@ -182,7 +186,7 @@ export class PerfReader {
   #endRecords(): void {
     const { losses } = this.#sink;
     const cut = this.#phase === 'records' ? this.#framer.pending + this.#framer.missingPayload : 0;
-    losses.add('truncated-input', 'bytes of a record that the input ends in', cut + (this.#unpacked?.pending ?? 0));
+    losses.add('unreadable-bytes', 'of a record that the input ends in', cut + (this.#unpacked?.pending ?? 0));
     losses.add(
       'unreadable-bytes',
       `bytes behind byte ${this.#offset - this.#unreadable}, where no record begins`,
