@@ -32,7 +32,7 @@ export async function liveRows(context) {
       narrow: () => captureThroughAgent(context, recordSpec(pids, duration, 2048)),
       alone: () => recordAlone(context, pids, duration),
     });
-    return { rows: [...lossRows(runs, duration), ...costRows(runs)], notes: [notesOf(runs)] };
+    return { rows: [...lossRows(runs, duration), ...costRows(runs)], notes: notesOf(runs) };
   } finally {
     for (const child of workload) child.kill('SIGKILL');
   }
@@ -158,7 +158,11 @@ function costRows({ wide, alone }) {
 function notesOf({ wide, alone }) {
   const size = mebibytes(median(alone.map((run) => run.size)));
   const peak = median(wide.map((run) => run.peakMiB)).toFixed(0);
-  return `live: perf record alone wrote ${size}; the agent's (or perf's) peak memory was ${peak} MiB`;
+  return [
+    `live: perf record alone wrote ${size}; the agent's (or perf's) peak memory was ${peak} MiB`,
+    'total CPU of a live capture: the agent from its start to its end (reading, symbolizing, delivering), perf, and the observed ' +
+      'processes while perf ran; of its peer: perf and the observed processes. Both for as much perf.data as the live capture read',
+  ];
 }
 
 /** An agent that answered once and then waits. */
@@ -201,7 +205,9 @@ export async function idleRows({ directory, perftrawl, isQuick, log }) {
         isMet: share <= 0.001,
       },
     ],
-    notes: [`idle agent: after one Describe call and ${restSeconds} s of rest, watched for ${watch} s`],
+    notes: [
+      `idle agent: after one Describe call and ${restSeconds} s of rest, watched for ${watch} s. In that rest V8 tidies up once: some 45 ms`,
+    ],
   };
 }
 
