@@ -42,6 +42,30 @@ export async function recordMedium(directory, programs) {
   return describeCapture(file, await countSamples(directory, file));
 }
 
+/** The whole system by the clock, as one looks at a busy host: kernel code and hundreds of short-lived processes. Some 30,000 samples. */
+export async function recordSystem(directory, { syscalls }) {
+  const file = join(directory, 'system.data');
+  const all =
+    '"$1" 300 & for i in $(seq 150); do ls -la /usr/bin >/dev/null; perl -e 1; git --version >/dev/null; done; wait';
+  await record(directory, file, [
+    '-a',
+    '-e',
+    'cpu-clock',
+    '-F',
+    '5000',
+    '-g',
+    '-m',
+    '4096',
+    'bash',
+    '-c',
+    all,
+    'bash',
+    syscalls,
+  ]);
+  const capture = await describeCapture(file, await countSamples(directory, file));
+  return { ...capture, sizes: `system-wide, ${capture.sizes}` };
+}
+
 /** C++ code, some 7,000 samples. */
 export async function recordSmall(directory, { shapes }) {
   const file = join(directory, 'small.data');

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { buildPrograms, recordLarge, recordMedium, recordSmall } from './captures.mjs';
+import { buildPrograms, recordLarge, recordMedium, recordSmall, recordSystem } from './captures.mjs';
 import { largeRows, mediumRows, smallRows } from './fold-rows.mjs';
 import { idleRows, liveRows } from './live-rows.mjs';
 import { machine, markdown } from './report.mjs';
@@ -55,6 +55,7 @@ try {
     add(await largeRows(context, large));
     await rm(large.file);
     add(await mediumRows(context, await recordMedium(directory, programs)));
+    add(await mediumRows(context, await recordSystem(directory, programs)));
     add(await smallRows(context, await recordSmall(directory, programs)));
   }
   if (parts.has('live')) add(await liveRows(context));
