@@ -149,6 +149,8 @@ describe('when the agent is killed', () => {
       never,
     );
     await waitFor(first.api, 'killed', 'progress');
+    // A round trip: nothing is left to be written to the stream when its other end dies.
+    await first.api.listCaptures(never);
     // More than one while perf forks what it times the recording with.
     expect((await perfProcesses()).length).toBeGreaterThan(0);
     first.process.kill('SIGKILL');
@@ -175,6 +177,8 @@ describe('when the agent is killed', () => {
     });
     await first.api.startCapture({ captureId: 'killed-dwarf', spec, requester: 'test' }, never);
     await waitFor(first.api, 'killed-dwarf', 'progress');
+    // A round trip: nothing is left to be written to the stream when its other end dies.
+    await first.api.listCaptures(never);
     first.process.kill('SIGKILL');
     await first.exited;
     await untilNoPerf();
