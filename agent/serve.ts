@@ -17,10 +17,10 @@ const CLOSE_MS = 2000;
 /** Serve one stream until it closes. */
 export async function serveOnStream(api: AgentApi, stream: Duplex): Promise<void> {
   const server = newServer(api);
-  const closed = once(stream, 'close');
-  // A controller that went away is no defect: `close` follows.
+  // Not `once`, which rejects at an error: a controller that went away is no defect, and `close` follows.
+  const closed = new Promise<void>((resolve) => stream.once('close', resolve));
   stream.on('error', () => stream.destroy());
-  serveStream(server, stream);
+  await serveStream(server, stream);
   await closed;
   server.forceShutdown();
 }

@@ -28,15 +28,22 @@ interface Method<Q, R> {
  * FailureError, the calls that wait for it fail with that one.
  */
 export async function connectAgent(open: OpenStream): Promise<AgentConnection> {
-  let openFailure: Failure | undefined;
+  let streamFailure: Failure | undefined;
+  const remember = (error: unknown) => {
+    streamFailure =
+      error instanceof FailureError ? error.failure : fail('unreachable', String(error), '', error).failure;
+  };
   const openAndRemember: OpenStream = async () => {
     try {
       const stream = await open();
-      openFailure = undefined;
+      streamFailure = undefined;
+      // A stream that was closed at one end says that at the other: no reason.
+      stream.on('error', (error) => {
+        if (!('code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE')) remember(error);
+      });
       return stream;
     } catch (error) {
-      openFailure =
-        error instanceof FailureError ? error.failure : fail('unreachable', String(error), '', error).failure;
+      remember(error);
       throw error;
     }
   };
@@ -56,8 +63,8 @@ export async function connectAgent(open: OpenStream): Promise<AgentConnection> {
   let isClosed = false;
   const explain = (error: unknown, doing: string): FailureError => {
     const failed = fromServiceError(error, doing);
-    return failed.failure.code === 'unreachable' && openFailure !== undefined
-      ? new FailureError(openFailure, { cause: error })
+    return failed.failure.code === 'unreachable' && streamFailure !== undefined
+      ? new FailureError(streamFailure, { cause: error })
       : failed;
   };
 

@@ -3,10 +3,12 @@ import { fstatSync } from 'node:fs';
 import net from 'node:net';
 import { Duplex, type Readable, type Writable } from 'node:stream';
 import { CallCredentials, ChannelCredentials, type experimental, type Server, ServerCredentials } from '@grpc/grpc-js';
+import { asSocket } from './socket-pair.js';
 
 /** Serve on one stream that is already open; nothing listens. The peer is trusted: whoever opened the stream has authenticated it. */
-export function serveStream(server: Server, stream: Duplex): void {
-  server.createConnectionInjector(ServerCredentials.createInsecure()).injectConnection(stream);
+export async function serveStream(server: Server, stream: Duplex): Promise<void> {
+  const socket = await asSocket(stream);
+  server.createConnectionInjector(ServerCredentials.createInsecure()).injectConnection(socket);
 }
 
 /** Two half streams as one, with back-pressure both ways. */
@@ -58,10 +60,9 @@ export class StreamCredentials extends ChannelCredentials {
     const credentials = perCall ?? CallCredentials.createEmpty();
     return {
       connect: async (placeholder) => {
-        const stream = await this.#open();
+        const socket = await asSocket(await this.#open());
         placeholder.destroy();
-        // http2 needs only the Duplex part of a Socket.
-        return { socket: stream as net.Socket, secure: false };
+        return { socket, secure: false };
       },
       waitForReady: async () => undefined,
       getCallCredentials: () => credentials,

@@ -10,7 +10,11 @@ const SOCKET = 'stream';
 /** perftrawl-PID-XXXXXX */
 const DIRECTORY = /^perftrawl-(\d+)-[A-Za-z0-9]{6}$/;
 
+/** What `socketPair` leaves when the process is killed in that moment. */
+const PAIR = /^pair-\d+$/;
+
 let target: Promise<string> | undefined;
+let directory: Promise<string> | undefined;
 
 /** The address of this process's socket, which accepts and forgets. It is in a directory that only this user can enter. */
 export function placeholderTarget(): Promise<string> {
@@ -18,12 +22,22 @@ export function placeholderTarget(): Promise<string> {
   return target;
 }
 
-async function listen(): Promise<string> {
+/** A directory for this process's sockets, which only this user can enter; removed when the process ends. */
+export function socketDirectory(): Promise<string> {
+  directory ??= makeDirectory();
+  return directory;
+}
+
+async function makeDirectory(): Promise<string> {
   const parent = tmpdir();
   await sweepPlaceholders(parent);
-  const directory = await mkdtemp(join(parent, `perftrawl-${process.pid}-`));
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-  const path = join(directory, SOCKET);
+  const made = await mkdtemp(join(parent, `perftrawl-${process.pid}-`));
+  process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+async function listen(): Promise<string> {
+  const path = join(await socketDirectory(), SOCKET);
   const server = net.createServer((socket) => {
     socket.on('error', () => socket.destroy());
     socket.resume();
@@ -39,7 +53,7 @@ async function listen(): Promise<string> {
 /**
  * Removes the directories in `parent` that processes of this user made and could not remove because they were killed. Nothing else
  * goes: only real directories of our own name and user, whose process is gone and whose socket (it may belong to a process of the
- * same number in another PID namespace) has no listener; of their content only the socket.
+ * same number in another PID namespace) has no listener; of their content only the sockets.
  * @returns the names of what was removed
  */
 export async function sweepPlaceholders(parent: string): Promise<string[]> {
@@ -56,10 +70,13 @@ async function removeAbandoned(directory: string): Promise<boolean> {
   try {
     const found = await lstat(directory);
     if (!found.isDirectory() || found.uid !== process.getuid?.()) return false;
-    const socket = join(directory, SOCKET);
-    const answer = await connectTo(socket);
-    if (answer === 'connected') return false;
-    if (answer === 'ECONNREFUSED' && (await lstat(socket)).isSocket()) await unlink(socket);
+    for (const name of await readdir(directory)) {
+      if (name !== SOCKET && !PAIR.test(name)) continue;
+      const socket = join(directory, name);
+      const answer = await connectTo(socket);
+      if (answer === 'connected') return false;
+      if (answer === 'ECONNREFUSED' && (await lstat(socket)).isSocket()) await unlink(socket);
+    }
     await rmdir(directory);
     return true;
   } catch (error) {

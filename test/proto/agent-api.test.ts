@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Duplex } from 'node:stream';
 import { Server } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AgentApi } from '../../proto/agent-api.js';
@@ -91,7 +92,7 @@ beforeEach(async () => {
   answerDescribe = async () => host;
   const server = new Server(SERVER_OPTIONS);
   addAgentService(server, echoAgent(seen));
-  listener = net.createServer((socket) => serveStream(server, socket));
+  listener = net.createServer((socket) => void serveStream(server, socket));
   await new Promise<void>((resolve) => listener.listen(join(directory, 's'), resolve));
   connection = await connectAgent(async () => {
     opened++;
@@ -157,6 +158,33 @@ describe('the agent service', () => {
       failure: { code: 'untrusted', remedy: 'issue one for db1' },
     });
     broken.close();
+  });
+
+  it('survives a stream that breaks while a write is under way, and says why it broke', async () => {
+    let isWritten: (stream: Duplex) => void = () => undefined;
+    const written = new Promise<Duplex>((resolve) => {
+      isWritten = resolve;
+    });
+    const stuck = await connectAgent(async () => {
+      const stream = new Duplex({ read: () => undefined, write: () => isWritten(stream) });
+      return stream;
+    });
+    const described = expect(stuck.api.describe(signal)).rejects.toMatchObject({
+      failure: { code: 'unreachable', message: 'the agent was killed by SIGKILL' },
+    });
+    (await written).destroy(fail('unreachable', 'the agent was killed by SIGKILL'));
+    await described;
+    stuck.close();
+  });
+
+  it('says at once that the other end is no agent, on a stream that is no socket', async () => {
+    const confused = await connectAgent(async () => {
+      const stream: Duplex = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+      stream.push('bash: perftrawl: command not found\r\n'.repeat(10));
+      return stream;
+    });
+    await expect(confused.api.describe(signal)).rejects.toMatchObject({ failure: { code: 'unreachable' } });
+    confused.close();
   });
 
   it('ends the calls under way when it is closed, and begins no others', async () => {

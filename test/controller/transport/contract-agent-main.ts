@@ -17,4 +17,4 @@ addAgentService(
 const stream = stdioDuplex();
 stream.on('error', () => process.exit(0));
 stream.on('close', () => process.exit(0));
-serveStream(server, stream);
+await serveStream(server, stream);
