@@ -69,7 +69,7 @@ async function readLive(
 ): Promise<RecordingTimes> {
   context.progress = () => source;
   const startTime = context.machine.now();
-  const startedAt = performance.now();
+  const recorded = recordingTime(context, spec);
   const argv = recordArguments(spec, resolution.target, '-', recordHost(context, perf));
   const raw = spec.keepRaw ? await RawRecording.begin(context, PERF_DATA, PERF_DATA_TYPE) : undefined;
   try {
@@ -86,7 +86,7 @@ async function readLive(
     await context.enter('running', resolution.detail);
     await tool.taken;
     const result = await tool.done;
-    const duration = Math.round(performance.now() - startedAt);
+    const duration = recorded();
     checkEnd(context, result, spec, source.samples > 0);
     context.stop.discard.throwIfAborted();
     await context.enter('symbolizing', `${source.samples} samples`);
@@ -108,7 +108,7 @@ async function recordToFile(
   const { stop, capture, spool } = context;
   const file = join(capture.work, PERF_DATA);
   const startTime = context.machine.now();
-  const startedAt = performance.now();
+  const recorded = recordingTime(context, spec);
   const argv = recordArguments(spec, resolution.target, file, recordHost(context, perf));
   const tool = await context.start(argv, { signal: stop.early, deadline: spec.duration + TOOL_SLACK });
   await context.enter('running', resolution.detail);
@@ -123,7 +123,7 @@ async function recordToFile(
   }, 500);
   tool.stdout.resume();
   const result = await tool.done.finally(() => clearInterval(watch));
-  const duration = Math.round(performance.now() - startedAt);
+  const duration = recorded();
   size = await sizeOf(file);
   context.cost.recordedBytes = size;
   if (size > room && !stop.early.aborted) {
@@ -150,6 +150,23 @@ async function recordToFile(
   }
   await text?.finish();
   await spoolProfile(context, source.end(), spec.detail, { startTime, duration });
+}
+
+/**
+ * Milliseconds that events were open for, told after perf's end: perf 6 goes on for up to a second after the last event was closed.
+ */
+function recordingTime(context: CaptureContext, spec: RecordSpec): () => number {
+  const start = performance.now();
+  const { early } = context.stop;
+  let stopped = Number.POSITIVE_INFINITY;
+  const stop = () => {
+    stopped = performance.now() - start;
+  };
+  early.addEventListener('abort', stop, { once: true });
+  return () => {
+    early.removeEventListener('abort', stop);
+    return Math.round(Math.min(performance.now() - start, stopped, spec.duration));
+  };
 }
 
 function recordHost(context: CaptureContext, perf: string) {
