@@ -1,6 +1,7 @@
 // A capture of kind `record`: perf record, live or through a file, to a symbolized profile in the spool.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Profile } from '../../profile/profile.js';
 import type { RecordSpec } from '../../proto/capture.js';
 import { FailureError } from '../../proto/failure.js';
 import { isTracefsMounted } from '../host/machine.js';
@@ -53,7 +54,9 @@ async function recordLive(
     const source = perfDataSource(spec.detail, keeper);
     const times = await readLive(context, spec, resolution, perf, source);
     await keeper.settled();
-    await spoolProfile(context, source.end(), spec.detail, times, keeper);
+    const recording = source.end();
+    tellReplacedEvents(context, spec, recording.profile);
+    await spoolProfile(context, recording, spec.detail, times, keeper);
   } finally {
     await keeper.close();
   }
@@ -149,7 +152,9 @@ async function recordToFile(
     await capture.log.append({ kind: 'artifact', artifact });
   }
   await text?.finish();
-  await spoolProfile(context, source.end(), spec.detail, { startTime, duration });
+  const recording = source.end();
+  tellReplacedEvents(context, spec, recording.profile);
+  await spoolProfile(context, recording, spec.detail, { startTime, duration });
 }
 
 /**
@@ -194,6 +199,16 @@ function checkEnd(context: CaptureContext, result: ToolResult, spec: RecordSpec,
   const { files } = context.machine;
   const end = result.signal === null ? `exit status ${result.code}` : `signal ${result.signal}`;
   throw perfFailure({ doing: 'perf record', stderr: result.stderr, end, isTracefsMounted: isTracefsMounted(files) });
+}
+
+/** Without a counter for cycles perf record takes a clock, exits with 0 and says nothing. */
+function tellReplacedEvents(context: CaptureContext, spec: RecordSpec, { sampleTypes }: Profile): void {
+  const asked = spec.events.find(({ name }) => /^(cpu-)?cycles(:|$)/.test(name));
+  if (asked === undefined || sampleTypes.some(({ type }) => type.includes('cycles'))) return;
+  const clock = sampleTypes.find(({ type }) => /^(cpu|task)-clock/.test(type));
+  if (clock === undefined) return;
+  const detail = `this host has no counter for ${asked.name}: perf recorded ${clock.type} in its place`;
+  context.losses.push({ kind: 'not-supported', count: 1, detail });
 }
 
 async function sizeOf(path: string): Promise<number> {

@@ -157,6 +157,15 @@ describe('record', () => {
     expect((await failureOf(fetched(service, 'discarded', 'perf.data'))).code).toBe('not-found');
   });
 
+  it('says when perf recorded a clock because there is no counter for cycles', async () => {
+    const events = await capture(service, 'cycles', faultsOf(faulty, { events: [{ name: 'cycles' }] }));
+    const types = profileOf(events).sampleTypes.map(({ type }) => type);
+    const said = all(events, 'losses').flatMap(({ losses }) => losses.filter(({ kind }) => kind === 'not-supported'));
+    // One or the other, whichever kind of host this is.
+    expect(said).toHaveLength(types.some((type) => type.includes('cycles')) ? 0 : 1);
+    if (said.length > 0) expect(said[0].detail).toContain('perf recorded cpu-clock in its place');
+  });
+
   it('ends with the processes it observes', async () => {
     const short = await host.startWorkload('faults', '2000', '5', '5', '0', '2000');
     const events = await capture(service, 'short', faultsOf(short, { duration: 600_000 }));
