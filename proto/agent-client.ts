@@ -28,6 +28,7 @@ interface Method<Q, R> {
  * FailureError, the calls that wait for it fail with that one.
  */
 export async function connectAgent(open: OpenStream): Promise<AgentConnection> {
+  /** Why there is no stream any more; until a call succeeds again. */
   let streamFailure: Failure | undefined;
   const remember = (error: unknown) => {
     streamFailure =
@@ -36,7 +37,6 @@ export async function connectAgent(open: OpenStream): Promise<AgentConnection> {
   const openAndRemember: OpenStream = async () => {
     try {
       const stream = await open();
-      streamFailure = undefined;
       // A stream that was closed at one end says that at the other: no reason.
       stream.on('error', (error) => {
         if (!('code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE')) remember(error);
@@ -82,7 +82,10 @@ export async function connectAgent(open: OpenStream): Promise<AgentConnection> {
           underWay.delete(running);
           if (error !== null) reject(explain(error, doing));
           else if (value === undefined) reject(fail('internal', `${doing}: no answer and no error`));
-          else resolve(value);
+          else {
+            streamFailure = undefined;
+            resolve(value);
+          }
         },
       );
       underWay.add(running);
