@@ -14,5 +14,8 @@ export async function runFold(argv: readonly string[], io: FoldIo): Promise<numb
   // V8 compiles a function to machine code after it has run this many bytes of byte code (default 132 KiB). Folding runs for less than
   // a second: compiling only what is really hot saves a fifth of the CPU on recordings of 10,000 to 100,000 samples.
   setFlagsFromString('--interrupt-budget=1000000');
+  // It also compiles the functions that a hot one calls into it, each time anew, which takes longer than it saves: without that, 2 to 13 %
+  // less CPU on those recordings, and 5 % less on one of a million samples.
+  setFlagsFromString('--no-turbo-inlining');
   return (await import('./fold/fold-command.js')).runFold(argv, io);
 }

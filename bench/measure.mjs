@@ -8,6 +8,20 @@ import { fileURLToPath } from 'node:url';
 const measureScript = fileURLToPath(new URL('measure.pl', import.meta.url));
 let reports = 0;
 
+/** Settings that make every start of Node do more than start, whatever it runs: reading a file of certificates takes 35 ms. */
+const NODE_SETTINGS = ['NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS'];
+
+/** What measured programs run in: the environment of the bench without the settings for Node. */
+const plainEnvironment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !NODE_SETTINGS.includes(name)),
+);
+
+/** A note that tells which settings were taken away; none where nothing was set. */
+export function environmentNotes() {
+  const taken = NODE_SETTINGS.filter((name) => process.env[name] !== undefined);
+  return taken.length === 0 ? [] : [`measured without ${taken.join(' and ')}, which this machine sets for every Node`];
+}
+
 /**
  * @typedef {object} Usage
  * @property {number} cpu seconds of user and system time
@@ -19,7 +33,11 @@ let reports = 0;
  * Start a command under measurement; stdio as in child_process.spawn.
  * `ended` resolves with its Usage, or rejects when it failed.
  */
-export function startMeasured(directory, argv, { stdio = ['ignore', 'ignore', 'pipe'], env = process.env, cwd } = {}) {
+export function startMeasured(
+  directory,
+  argv,
+  { stdio = ['ignore', 'ignore', 'pipe'], env = plainEnvironment, cwd } = {},
+) {
   const report = join(directory, `usage-${reports++}.txt`);
   const started = performance.now();
   const child = spawn('perl', [measureScript, report, ...argv], { stdio, env, ...(cwd === undefined ? {} : { cwd }) });

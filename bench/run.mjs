@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { buildPrograms, recordLarge, recordMedium, recordSmall, recordSystem } from './captures.mjs';
 import { largeRows, mediumRows, smallRows } from './fold-rows.mjs';
 import { idleRows, liveRows } from './live-rows.mjs';
+import { environmentNotes } from './measure.mjs';
 import { machine, markdown } from './report.mjs';
 
 const { values } = parseArgs({
@@ -67,7 +68,12 @@ try {
 const title = `perftrawl bench, ${new Date().toISOString().slice(0, 10)}${isQuick ? ', quick' : ''}`;
 const text = markdown(rows, {
   title,
-  notes: [machine(), 'CPU is user and system time with all children; medians of interleaved runs', ...notes],
+  notes: [
+    machine(),
+    'CPU is user and system time with all children; medians of interleaved runs',
+    ...environmentNotes(),
+    ...notes,
+  ],
 });
 process.stdout.write(text);
 if (parts.size === 3 && !isQuick) await writeFile(new URL('RESULTS.md', import.meta.url), text);

@@ -1,11 +1,14 @@
 // Distinct call chains, each stored once as the words perf wrote (markers included). Finding one again is the hot path of reading.
+//
+// Words are read with their sign: V8 keeps those as they are, while every unsigned word above 2^31, as all of the kernel's addresses
+// have, is an object on the heap for as long as code is not optimized, which in recordings of some seconds is most of the time.
 
 /** Words of a segment: 1 MiB. A chain never straddles two; the longest that fits into a record has 16 Ki words. */
 const SEGMENT = 1 << 18;
 
 export class ChainTable {
   length = 0;
-  readonly #segments: Uint32Array[] = [];
+  readonly #segments: Int32Array[] = [];
   #segmentFill = SEGMENT;
   #slots = new Int32Array(1 << 12).fill(-1);
   #hash = new Int32Array(1 << 11);
@@ -16,14 +19,14 @@ export class ChainTable {
   /** @param mostBytes memory that the chains may take, their index not counted */
   constructor(mostBytes: number) {
     this.#mostSegments = Math.max(1, Math.ceil(mostBytes / (SEGMENT * 4)));
-    this.add(new Uint32Array(0), 0, 0);
+    this.add(new Int32Array(0), 0, 0);
   }
 
   /** The row of the chain without entries. */
   static readonly EMPTY = 0;
 
   /** The row of the chain in words `at` to `at + size`; -1 when it is new and there is no memory left for it. */
-  add(words: Uint32Array, at: number, size: number): number {
+  add(words: Int32Array, at: number, size: number): number {
     const end = at + size;
     // Two lanes, so that one multiplication need not wait for the other.
     let a = size;
@@ -50,12 +53,12 @@ export class ChainTable {
   }
 
   /** Words of a row: `words` from `start` to `start + size`. */
-  at(row: number): { readonly words: Uint32Array; readonly start: number; readonly size: number } {
+  at(row: number): { readonly words: Int32Array; readonly start: number; readonly size: number } {
     const start = this.#start[row];
     return { words: this.#segments[Math.floor(start / SEGMENT)], start: start % SEGMENT, size: this.#size[row] };
   }
 
-  #equals(row: number, words: Uint32Array, at: number, size: number): boolean {
+  #equals(row: number, words: Int32Array, at: number, size: number): boolean {
     const start = this.#start[row];
     const index = Math.floor(start / SEGMENT);
     const segment = this.#segments[index];
@@ -75,10 +78,10 @@ export class ChainTable {
     return true;
   }
 
-  #insert(slot: number, hash: number, words: Uint32Array, at: number, size: number): number {
+  #insert(slot: number, hash: number, words: Int32Array, at: number, size: number): number {
     if (this.#segmentFill + size > SEGMENT) {
       if (this.#segments.length >= this.#mostSegments) return -1;
-      this.#segments.push(new Uint32Array(SEGMENT));
+      this.#segments.push(new Int32Array(SEGMENT));
       this.#segmentFill = 0;
     }
     const last = this.#segments.length - 1;

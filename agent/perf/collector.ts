@@ -254,7 +254,7 @@ class Stacks {
     for (let i = start; i < start + size; i += 2) {
       const lo = words[i];
       const hi = words[i + 1];
-      if (hi === 0xffffffff && lo >= ContextMarker.MAX) {
+      if (hi === -1 && lo < 0 && lo >= ContextMarker.MAX) {
         mode = lo;
         if (mode !== ContextMarker.KERNEL && mode !== ContextMarker.USER && mode !== ContextMarker.HV) {
           this.corrupt++;

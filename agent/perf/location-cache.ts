@@ -1,10 +1,11 @@
-// From (address space, address) to the row of the location table, so that each address of each space is looked up once.
+// From (address space, address) to the row of the location table, so that each address of each space is looked up once. Addresses are
+// two signed words, as chain-table.ts has them.
 
 export class LocationCache {
   #count = 0;
   #space = new Int32Array(1 << 12);
-  #lo = new Uint32Array(1 << 12);
-  #hi = new Uint32Array(1 << 12);
+  #lo = new Int32Array(1 << 12);
+  #hi = new Int32Array(1 << 12);
   #location = new Int32Array(1 << 12).fill(-1);
   readonly #resolve: (space: number, lo: number, hi: number) => number;
 
@@ -14,10 +15,11 @@ export class LocationCache {
   }
 
   get(space: number, lo: number, hi: number): number {
-    const mask = this.#location.length - 1;
+    const locations = this.#location;
+    const mask = locations.length - 1;
     let slot = hashOf(space, lo, hi) & mask;
-    while (this.#location[slot] >= 0) {
-      if (this.#lo[slot] === lo && this.#space[slot] === space && this.#hi[slot] === hi) return this.#location[slot];
+    for (let row = locations[slot]; row >= 0; row = locations[slot]) {
+      if (this.#lo[slot] === lo && this.#space[slot] === space && this.#hi[slot] === hi) return row;
       slot = (slot + 1) & mask;
     }
     const location = this.#resolve(space, lo, hi);
@@ -40,8 +42,8 @@ export class LocationCache {
     const locations = this.#location;
     const size = locations.length * 2;
     this.#space = new Int32Array(size);
-    this.#lo = new Uint32Array(size);
-    this.#hi = new Uint32Array(size);
+    this.#lo = new Int32Array(size);
+    this.#hi = new Int32Array(size);
     this.#location = new Int32Array(size).fill(-1);
     for (let old = 0; old < locations.length; old++) {
       if (locations[old] < 0) continue;

@@ -82,10 +82,10 @@ export const SampleBit = {
 /** `perf_event_attr.read_format`. */
 export const ReadBit = { TIME_ENABLED: 1, TIME_RUNNING: 2, ID: 4, GROUP: 8, LOST: 16 } as const;
 
-/** Context markers in a call chain; all of them are at or above MAX. The high word of each is 0xffffffff. */
+/** Context markers in a call chain, as signed low words; all of them are at or above MAX. The high word of each is -1. */
 export const ContextMarker = {
-  HV: -32 >>> 0,
-  KERNEL: -128 >>> 0,
-  USER: -512 >>> 0,
-  MAX: -4095 >>> 0,
+  HV: -32,
+  KERNEL: -128,
+  USER: -512,
+  MAX: -4095,
 } as const;

@@ -65,7 +65,10 @@ export class SampleSorter implements RecordSink {
   }
   readonly #options: SorterOptions;
   readonly #contextIndex = new Map<string, number>();
-  readonly #one = new Uint32Array(4);
+  readonly #one = new Int32Array(4);
+  /** The words that samples were last read from, and the same memory as the chain table wants it. */
+  #words: Uint32Array = new Uint32Array(0);
+  #signedWords: Int32Array = new Int32Array(0);
   #baseHigh = -1;
   #waiting = new PendingSamples();
   #settling = new PendingSamples();
@@ -212,7 +215,11 @@ export class SampleSorter implements RecordSink {
       this.losses.add('skipped-samples', MALFORMED);
       return -1;
     }
-    return this.#remember(words, at + 2, words[at] * 2);
+    if (words !== this.#words) {
+      this.#words = words;
+      this.#signedWords = new Int32Array(words.buffer, words.byteOffset, words.length);
+    }
+    return this.#remember(this.#signedWords, at + 2, words[at] * 2);
   }
 
   /** A sample without a call chain is a stack of one frame: where it was taken. */
@@ -220,13 +227,13 @@ export class SampleSorter implements RecordSink {
     if (layout.ip < 0) return ChainTable.EMPTY;
     const isKernel = (words[at + 1] & Misc.CPU_MODE_MASK) === Misc.KERNEL;
     this.#one[0] = isKernel ? ContextMarker.KERNEL : ContextMarker.USER;
-    this.#one[1] = 0xffffffff;
+    this.#one[1] = -1;
     this.#one[2] = words[at + layout.ip];
     this.#one[3] = words[at + layout.ip + 1];
     return this.#remember(this.#one, 0, 4);
   }
 
-  #remember(words: Uint32Array, at: number, size: number): number {
+  #remember(words: Int32Array, at: number, size: number): number {
     const row = this.chains.add(words, at, size);
     if (row >= 0) return row;
     this.losses.add('out-of-budget', 'samples counted without their stack: no memory left for new stacks');

@@ -42,6 +42,7 @@ export class NeededSymbols {
   readonly #nearest: Float64Array;
   readonly #unsized: Int32Array;
   #highest = -1;
+  readonly #last: number;
   // Candidates: the few symbols that were ever the best of an address.
   readonly #table: number[] = [];
   readonly #name: number[] = [];
@@ -55,6 +56,7 @@ export class NeededSymbols {
   /** @param addresses sorted, distinct */
   constructor(addresses: Float64Array) {
     this.addresses = addresses;
+    this.#last = addresses[addresses.length - 1] ?? -1;
     this.#start = new Float64Array(addresses.length).fill(-1);
     this.#pick = new Int32Array(addresses.length).fill(-1);
     this.#nearest = new Float64Array(addresses.length).fill(-1);
@@ -76,9 +78,9 @@ export class NeededSymbols {
     isPlt = false,
   ): void {
     if (start > this.#highest) this.#highest = start;
+    if (start > this.#last) return;
     const { addresses } = this;
     const from = lowerBound(addresses, start);
-    if (from === addresses.length) return;
     if (start >= this.#nearest[from]) {
       this.#nearest[from] = start;
       if (size === 0) this.#keepUnsized(from, table, name, binding, isLabel);
