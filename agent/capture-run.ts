@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { mergeLosses } from '../profile/loss.js';
 import type { CaptureSpec, Milliseconds, Outcome } from '../proto/capture.js';
 import { type Failure, toFailure } from '../proto/failure.js';
-import { CaptureContext } from './capture/capture-context.js';
+import { CaptureContext, type CaptureSettings } from './capture/capture-context.js';
 import type { CaptureStop } from './capture/capture-stop.js';
 import type { Machine } from './host/machine.js';
 import { releaseOptimizer } from './optimizer.js';
@@ -18,12 +18,14 @@ export interface CaptureRunOptions {
   readonly capture: SpooledCapture;
   readonly spec: CaptureSpec;
   readonly stop: CaptureStop;
+  readonly settings: CaptureSettings;
 }
 
 /** Resolves when the capture is done and its log closed. @throws FailureError only when the log itself cannot be written */
-export async function runCapture({ machine, spool, capture, spec, stop }: CaptureRunOptions): Promise<void> {
+export async function runCapture(options: CaptureRunOptions): Promise<void> {
+  const { machine, spool, capture, spec, stop, settings } = options;
   const room = { room: () => spool.room, reserve: spool.reserve };
-  const context = new CaptureContext(machine, capture, stop, room);
+  const context = new CaptureContext({ machine, capture, stop, spool: room, settings });
   const timers = [startProgress(context), watchStopRequests(spool, capture.meta.captureId, stop)];
   let failure: Failure | undefined;
   try {
@@ -54,6 +56,10 @@ async function runKind(context: CaptureContext, spec: CaptureSpec): Promise<void
       return (await import('./capture/stat-run.js')).runStat(context, spec);
     case 'file':
       return (await import('./capture/file-run.js')).runFile(context, spec);
+    case 'stap':
+      return (await import('./capture/stap-run.js')).runStap(context, spec);
+    case 'kit':
+      return (await import('./capture/kit-run.js')).runKit(context, spec);
   }
 }
 

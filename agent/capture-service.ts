@@ -4,12 +4,18 @@ import type {
   ArtifactPart,
   CaptureEvent,
   CaptureInfo,
+  CaptureKind,
   CaptureSpec,
   CaptureState,
   HostDescription,
+  KitSpec,
+  ModulePart,
+  ModuleRequest,
+  ModuleUpload,
   PreflightResult,
   ProcessInfo,
   ProcessSelector,
+  ScriptInfo,
 } from '../proto/capture.js';
 import { fail } from '../proto/failure.js';
 import { CaptureStop } from './capture/capture-stop.js';
@@ -19,6 +25,7 @@ import { describeHost, diskProblems } from './host/describe.js';
 import type { Machine } from './host/machine.js';
 import { preflight } from './host/preflight.js';
 import { findProcesses } from './host/processes.js';
+import { checkModulePolicy, checkScriptPolicy, checkStapPolicy, type Policy } from './policy/policy.js';
 import { checkArtifactName, findArtifact, readArtifact } from './spool/artifact.js';
 import { canonicalSpec } from './spool/capture-meta.js';
 import type { Spool, StopRequest } from './spool/spool.js';
@@ -39,11 +46,13 @@ export interface CaptureServiceOptions {
   /** Name to answer with; '' for the host's own. */
   readonly name: string;
   readonly limits: CaptureLimits;
+  readonly policy: Policy;
   /** Told of a capture that could not even write its end: for the agent's own log. */
   readonly onDefect: (captureId: string, error: unknown) => void;
 }
 
 interface RunningCapture {
+  readonly kinds: readonly CaptureKind[];
   readonly stop: CaptureStop;
   readonly done: Promise<void>;
 }
@@ -74,22 +83,24 @@ export class CaptureService implements AgentApi {
   }
 
   preflight(spec: CaptureSpec, signal: AbortSignal): Promise<PreflightResult> {
-    const { machine, stateDirectory } = this.#options;
-    return preflight(machine, spec, stateDirectory, signal);
+    const { machine, stateDirectory, policy } = this.#options;
+    return preflight(machine, spec, { stateDirectory, policy }, signal);
   }
 
   async startCapture({ captureId, spec, requester }: StartCapture): Promise<{ readonly isNew: boolean }> {
-    const { machine, spool, onDefect } = this.#options;
+    const { machine, spool, onDefect, policy, stateDirectory } = this.#options;
     checkSpec(spec);
+    if (spec.kind === 'stap') checkStapPolicy(policy, spec);
     await this.#requireDisk();
     const request = { captureId, kind: spec.kind, spec: canonicalSpec(spec), requester: requester.slice(0, 256) };
     const capture = await spool.create(request, (running) => this.#admit(spec, running));
     if (capture === undefined) return { isNew: false };
     const stop = new CaptureStop();
-    const done = runCapture({ machine, spool, capture, spec, stop })
+    const settings = { policy, stateDirectory };
+    const done = runCapture({ machine, spool, capture, spec, stop, settings })
       .catch((error: unknown) => onDefect(captureId, error))
       .finally(() => this.#running.delete(captureId));
-    this.#running.set(captureId, { stop, done });
+    this.#running.set(captureId, { stop, done, kinds: partsOf(spec).map((part) => part.kind) });
     return { isNew: true };
   }
 
@@ -139,6 +150,36 @@ export class CaptureService implements AgentApi {
     return this.#options.spool.release(captureId);
   }
 
+  async listScripts(): Promise<readonly ScriptInfo[]> {
+    const { catalogue, scriptInfo } = await import('./stap/catalogue.js');
+    return catalogue().map(scriptInfo);
+  }
+
+  async *buildModule(request: ModuleRequest, signal: AbortSignal): AsyncGenerator<ModulePart> {
+    const { machine, stateDirectory, policy } = this.#options;
+    checkSpec(request.spec);
+    checkScriptPolicy(policy, request.spec);
+    await this.#requireDisk();
+    const { buildModule } = await import('./stap/build-module.js');
+    yield* buildModule(machine, stateDirectory, request, signal);
+  }
+
+  async putModule(upload: ModuleUpload): Promise<number> {
+    const { stateDirectory, policy } = this.#options;
+    checkModulePolicy(policy);
+    await this.#requireDisk();
+    const { putModule } = await import('./stap/module-upload.js');
+    return putModule(stateDirectory, upload);
+  }
+
+  /** Unload the modules that an agent left which was killed together with its staprun. @returns those that stay, each with the reason */
+  async unloadLeftovers(): Promise<readonly string[]> {
+    const { machine } = this.#options;
+    if (!(machine.files.text('/proc/modules') ?? '').includes('perftrawl_')) return [];
+    const { isLeftover, unloadModules } = await import('./stap/leftover-modules.js');
+    return (await unloadModules(machine, (module) => isLeftover(machine.files, module))).remaining;
+  }
+
   /** Resolves when no capture runs in this process any more. */
   async whenIdle(): Promise<void> {
     while (this.#running.size > 0) await Promise.all([...this.#running.values()].map(({ done }) => done));
@@ -156,16 +197,29 @@ export class CaptureService implements AgentApi {
     if (fatal !== undefined) throw fail('exhausted', fatal.message, fatal.remedy);
   }
 
-  /** Reading a file observes nothing: it is bound by the total only. */
+  /** Reading a file observes nothing: it is bound by the total only. A kit is one capture, and one of each kind of its parts. */
   #admit(spec: CaptureSpec, running: readonly CaptureInfo[]): void {
     const { perKind, total } = this.#options.limits;
     const ids = (list: readonly CaptureInfo[]) => list.map((info) => info.captureId).join(', ');
     const remedy = 'wait until it is done, or stop it';
-    const alike = running.filter((info) => info.kind === spec.kind);
-    if (spec.kind !== 'file' && alike.length >= perKind) {
-      throw fail('refused', `this host runs a ${spec.kind} capture already: ${ids(alike)}`, remedy);
+    for (const { kind } of partsOf(spec)) {
+      const alike = running.filter((info) => this.#kindsOf(info).includes(kind));
+      if (kind !== 'file' && alike.length >= perKind) {
+        throw fail('refused', `this host runs a ${kind} capture already: ${ids(alike)}`, remedy);
+      }
     }
     if (running.length >= total)
       throw fail('refused', `this host runs ${running.length} captures already: ${ids(running)}`, remedy);
   }
+
+  /** Of a kit that another process runs it is not known which parts it has. */
+  #kindsOf({ captureId, kind }: CaptureInfo): readonly CaptureKind[] {
+    if (kind !== 'kit') return [kind];
+    return this.#running.get(captureId)?.kinds ?? ['record', 'stat', 'stap'];
+  }
+}
+
+/** The captures that really run. */
+function partsOf(spec: CaptureSpec): readonly Exclude<CaptureSpec, KitSpec>[] {
+  return spec.kind === 'kit' ? spec.parts : [spec];
 }

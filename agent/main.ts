@@ -5,6 +5,7 @@ import { type Failure, FailureError } from '../proto/failure.js';
 import { CaptureService } from './capture-service.js';
 import { localMachine } from './host/machine.js';
 import { AGENT_HELP, type AgentOptions, parseOptions } from './options.js';
+import { loadPolicy } from './policy/load-policy.js';
 import { listenOnSocket, listenOnTls, serveOnStream } from './serve.js';
 import { Spool } from './spool/spool.js';
 
@@ -39,11 +40,13 @@ async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
     path: io.env.PATH || '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     ...(perf === '' ? {} : { perf }),
   });
+  const policy = await loadPolicy(options.policy, serving.on === 'tls');
   const spool = await Spool.open({ directory: state, limit: spoolLimit, now: machine.now });
   const onDefect = (captureId: string, error: unknown) => {
     io.stderr.write(`perftrawl agent: capture ${captureId}: ${error instanceof Error ? error.stack : String(error)}\n`);
   };
-  const service = new CaptureService({ machine, spool, stateDirectory: state, name, limits, onDefect });
+  const service = new CaptureService({ machine, spool, stateDirectory: state, name, limits, policy, onDefect });
+  for (const why of await service.unloadLeftovers()) io.stderr.write(`perftrawl agent: cannot unload ${why}\n`);
   // Whoever read our messages may be gone; captures go on.
   io.stdout.on('error', () => undefined);
   io.stderr.on('error', () => undefined);

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fail } from '../proto/failure.js';
 import { type CaptureLimits, DEFAULT_LIMITS } from './capture-service.js';
+import { POLICY_FILE } from './policy/policy.js';
 import { DEFAULT_SPOOL_LIMIT } from './spool/spool.js';
 
 export type Serving =
@@ -19,6 +20,8 @@ export interface AgentOptions {
   readonly limits: CaptureLimits;
   /** '' for the perf in PATH. */
   readonly perf: string;
+  /** What this host allows; '' for the usual file, where none need be. */
+  readonly policy: string;
 }
 
 export const AGENT_HELP = `perftrawl agent: serve captures of this host
@@ -37,6 +40,8 @@ Options
   --max-captures N     captures at a time, in all (default: ${DEFAULT_LIMITS.total})
   --max-per-kind N     captures of one kind at a time (default: ${DEFAULT_LIMITS.perKind})
   --perf PATH          the perf to use (default: the one in PATH)
+  --policy FILE        what this host allows (default: ${POLICY_FILE} when it is there);
+                       only root may be able to write it
   --help               this text
 
 Examples
@@ -63,6 +68,7 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): A
     spoolLimit: mebibytes * 1024 * 1024,
     limits,
     perf: values.perf ?? '',
+    policy: values.policy ?? '',
   };
 }
 
@@ -79,6 +85,7 @@ const OPTIONS = {
   'max-captures': { type: 'string' },
   'max-per-kind': { type: 'string' },
   perf: { type: 'string' },
+  policy: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 

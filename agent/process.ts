@@ -21,6 +21,10 @@ export interface ToolOptions {
   readonly hasLog?: boolean;
   /** Read stdout into one buffer and hand out each piece of it; `directory` is one that nobody else may enter. */
   readonly output?: { readonly directory: string; readonly take: TakePiece };
+  /** Given stderr as it comes, beside the tail that is kept. */
+  readonly onStderr?: (chunk: Uint8Array) => void;
+  /** Working directory; the agent's own by default. */
+  readonly cwd?: string;
   /** Run at low priority: for work after the capture. */
   readonly isBackground?: boolean;
 }
@@ -104,6 +108,7 @@ export function describeEnd(result: ToolResult): string {
 function spawnTool([program = '', ...args]: readonly string[], options: ToolOptions, stdout: Socket | 'pipe') {
   return spawn(program, args, {
     detached: true,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     shell: false,
     env: {
       PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin',
@@ -146,6 +151,7 @@ function watch(child: ChildProcess, options: ToolOptions, output: ToolOutput | u
   if (options.isBackground === true) lowerPriority(pid);
   const cost = new ChildCost(pid);
   const tail = new TextTail(stderr);
+  if (options.onStderr !== undefined) stderr.on('data', options.onStderr);
   let wasStopped = false;
   let passedDeadline = false;
   let killTimer: NodeJS.Timeout | undefined;

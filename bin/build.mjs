@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeCatalogueTexts } from './stap-catalogue.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const generated = join(root, 'proto', 'generated');
@@ -17,7 +18,7 @@ function run(packageBin, ...args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** proto/*.proto -> proto/generated/perftrawl.js and .d.ts */
+/** proto/*.proto -> proto/generated/perftrawl.js and .d.ts; agent/stap/scripts -> agent/stap/generated/catalogue-texts.ts */
 function generate() {
   mkdirSync(generated, { recursive: true });
   const js = join(generated, 'perftrawl.js');
@@ -25,9 +26,10 @@ function generate() {
     'protobufjs-cli/bin/pbjs',
     ...['-t', 'static-module', '-w', 'esm', '--es6', '--force-number'],
     ...['--no-create', '--no-verify', '--no-convert', '--no-delimited', '--no-service', '--no-typeurl'],
-    ...['-p', 'proto', '-o', js, 'proto/capture.proto', 'proto/profile.proto'],
+    ...['-p', 'proto', '-o', js, ...['capture', 'histogram', 'profile', 'stap'].map((name) => `proto/${name}.proto`)],
   );
   run('protobufjs-cli/bin/pbts', '-o', join(generated, 'perftrawl.d.ts'), js);
+  writeCatalogueTexts();
 }
 
 /** TypeScript -> dist/; tsc copies no .js, so the generated code goes along by hand. */

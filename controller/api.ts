@@ -1,7 +1,9 @@
 // What the controller offers to whoever shows it: the CLI today, the HTTP API next. app.ts makes the one implementation.
 import type { CounterSeries } from '../profile/counter-series.js';
+import type { HistogramSeries } from '../profile/histogram-series.js';
 import type { Loss } from '../profile/loss.js';
 import type { Profile } from '../profile/profile.js';
+import type { TextLine } from '../profile/text-line.js';
 import type {
   Artifact,
   ArtifactPart,
@@ -10,10 +12,14 @@ import type {
   CaptureState,
   Cost,
   HostDescription,
+  KitPart,
   Milliseconds,
+  ModuleRef,
+  Outcome,
   PreflightResult,
   ProcessInfo,
   ProcessSelector,
+  ScriptInfo,
 } from '../proto/capture.js';
 import type { Failure } from '../proto/failure.js';
 
@@ -42,6 +48,11 @@ export interface JobRequest {
   readonly maxParallel: number;
   /** Per host, on top of the capture's own duration, for connecting, symbolizing and fetching. */
   readonly grace: Milliseconds;
+  /**
+   * Where SystemTap scripts are compiled for hosts that lack compiler, headers or debuginfo: once per kernel, and the modules are sent
+   * to the hosts. Absent: each host compiles by itself.
+   */
+  readonly buildHost?: Host;
   /** Free text to find the job again. */
   readonly note: string;
 }
@@ -93,6 +104,18 @@ export interface HostRun {
   readonly cost: Cost | undefined;
   readonly artifacts: readonly Artifact[];
   readonly commandLines: readonly string[];
+  /** Parts of a kit that have ended. */
+  readonly parts: readonly PartOutcome[];
+  /** The SystemTap module that was sent there; undefined when the host compiles by itself, or needs none. */
+  readonly module: ModuleRef | undefined;
+}
+
+/** How one part of a kit ended on a host. */
+export interface PartOutcome {
+  readonly part: KitPart['kind'];
+  readonly outcome: Outcome;
+  /** Set if and only if the outcome is `failed`. */
+  readonly failure?: Failure;
 }
 
 /** Told while a job runs, in order per host. */
@@ -136,6 +159,8 @@ export interface App {
     spec: CaptureSpec,
     signal: AbortSignal,
   ): Promise<readonly Answer<PreflightResult>[]>;
+  /** The catalogue of SystemTap scripts that each host's agent has. */
+  scripts(hosts: readonly Host[], signal: AbortSignal): Promise<readonly Answer<readonly ScriptInfo[]>[]>;
   /** Write the job down; `run` starts it. */
   submit(request: JobRequest): Promise<Job>;
   run(jobId: string, options: RunOptions): Promise<Job>;
@@ -151,6 +176,9 @@ export interface App {
   /** The merged profile (`host` undefined) or one host's; `undefined` when there is none. */
   profile(jobId: string, host?: string): Promise<Profile | undefined>;
   series(jobId: string, host?: string): Promise<CounterSeries | undefined>;
+  histograms(jobId: string, host?: string): Promise<HistogramSeries | undefined>;
+  /** What a host's script printed besides, in order; empty when it printed nothing. */
+  text(jobId: string, host: string): Promise<readonly TextLine[]>;
   /** A raw file from the agent that made it, as long as it holds it. Verified against its SHA-256. */
   fetchArtifact(
     jobId: string,

@@ -8,7 +8,7 @@ import { type Clock, systemClock } from './clock.js';
 import { HostPool } from './fleet/host-pool.js';
 import { type Inventory, localInventory, parseInventory } from './fleet/inventory.js';
 import { matchesSelector, parseSelector } from './fleet/selector.js';
-import { Aggregate, wantedTypes } from './jobs/aggregate.js';
+import { Aggregate, type Merged, wantedTypes } from './jobs/aggregate.js';
 import { fetchArtifact, findArtifact } from './jobs/artifact-fetch.js';
 import { defaultIntakeLimits } from './jobs/capture-intake.js';
 import { withDeadline } from './jobs/deadline.js';
@@ -16,6 +16,7 @@ import { fanOut } from './jobs/fan-out.js';
 import { newJobId } from './jobs/job-id.js';
 import { checkRequest, findJob, listJobs, toJob } from './jobs/job-lookup.js';
 import { addStored, findStored, isEnded, type JobRunTools, releaseCapture, runJob } from './jobs/job-run.js';
+import { ModuleCache } from './jobs/module-cache.js';
 import { processOwners } from './jobs/owner.js';
 import type { StoredJob } from './store/control-store.js';
 import { sqliteControlStore } from './store/sqlite-control-store.js';
@@ -68,7 +69,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   const control = sqliteControlStore(database);
   const samples = sqliteSampleStore(database);
   const owners = processOwners({ now: clock.now, random, pid: process.pid, procRoot: '/proc' });
-  const tools: JobRunTools = { control, samples, agents, clock, random, limits: defaultIntakeLimits };
+  const modules = new ModuleCache(path.join(dataDir, 'modules'), () => clock.now());
+  const tools: JobRunTools = { control, samples, agents, clock, random, limits: defaultIntakeLimits, modules };
   const { decode } = tools.limits;
   /** Owners that `submit` wrote down: they hold a job until it is run. */
   const submitted = new Set<string>();
@@ -128,7 +130,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   }
 
   /** The merged result of a job that still runs: what its hosts have brought so far. */
-  async function soFar(job: StoredJob): Promise<ReturnType<Aggregate['finish']>> {
+  async function soFar(job: StoredJob): Promise<Merged> {
     const aggregate = new Aggregate(wantedTypes(job.request.spec));
     const runs = await control.hostRuns(job.id);
     for (const { host, state } of runs) {
@@ -147,6 +149,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       ask(hosts, 'listing the processes of', signal, (api, limited) => api.listProcesses(selector, limited)),
     preflight: (hosts, spec, signal) =>
       ask(hosts, 'checking the capture on', signal, (api, limited) => api.preflight(spec, limited)),
+    scripts: (hosts, signal) =>
+      ask(hosts, 'listing the SystemTap scripts of', signal, (api, limited) => api.listScripts(limited)),
 
     async submit(request) {
       checkRequest(request);
@@ -224,6 +228,17 @@ export async function createApp(options: AppOptions): Promise<App> {
       if (host !== undefined) await findRun(job, host);
       return samples.series({ jobId: job.id, host });
     },
+    async histograms(jobId, host) {
+      const job = await findJob(control, jobId);
+      if (host === undefined && job.state === 'running') return (await soFar(job)).histograms;
+      if (host !== undefined) await findRun(job, host);
+      return samples.histograms({ jobId: job.id, host });
+    },
+    async text(jobId, host) {
+      const job = await findJob(control, jobId);
+      await findRun(job, host);
+      return samples.text({ jobId: job.id, host });
+    },
     async *fetchArtifact(jobId, hostName, name, offset, signal) {
       const job = await findJob(control, jobId);
       const hostRun = await findRun(job, hostName);
@@ -263,7 +278,8 @@ function newRun(jobId: string, host: Host): HostRun {
   return {
     ...{ jobId, host: host.name, captureId: `${jobId}.${host.name}`, state: 'waiting', captureState: undefined },
     ...{ sequence: 0, started: 0, ended: 0, failure: undefined, losses: [], cost: undefined },
-    ...{ artifacts: [], commandLines: [], progress: { elapsed: 0, samples: 0, bytes: 0, lost: 0 } },
+    ...{ artifacts: [], commandLines: [], parts: [], module: undefined },
+    progress: { elapsed: 0, samples: 0, bytes: 0, lost: 0 },
   };
 }
 

@@ -24,6 +24,14 @@ export type LossKind =
   | 'truncated-input'
   /** Lines of text that no parser rule matches. */
   | 'skipped-lines'
+  /** Probe hits that SystemTap skipped (overload, reentrancy, full map) or could not resolve. */
+  | 'skipped-probes'
+  /** Histograms that were cut or garbled; `detail` has the line. */
+  | 'damaged-histograms'
+  /** Output of a script above its bound, in lines. */
+  | 'dropped-lines'
+  /** Parts of a kit without a result. */
+  | 'missing-parts'
   /** Counter intervals with `<not counted>`. */
   | 'not-counted'
   /** Events the host cannot count: `<not supported>`. */

@@ -6,9 +6,13 @@ import type {
   CaptureSpec,
   CaptureState,
   HostDescription,
+  ModulePart,
+  ModuleRequest,
+  ModuleUpload,
   PreflightResult,
   ProcessInfo,
   ProcessSelector,
+  ScriptInfo,
 } from './capture.js';
 
 /** Each call may throw a FailureError; streams may throw one while being read. Aborting `signal` ends the call. */
@@ -25,6 +29,12 @@ export interface AgentApi {
   listCaptures(signal: AbortSignal): Promise<readonly CaptureInfo[]>;
   /** Whether there was something to release. */
   releaseCapture(captureId: string, signal: AbortSignal): Promise<boolean>;
+  /** The catalogue of SystemTap scripts. */
+  listScripts(signal: AbortSignal): Promise<readonly ScriptInfo[]>;
+  /** Compile a script here for another host's kernel (`stap -p4`); the .ko in parts. */
+  buildModule(request: ModuleRequest, signal: AbortSignal): AsyncIterable<ModulePart>;
+  /** Bytes of that module that are here after this part; `size` once it is complete and its SHA-256 is right. Resumable. */
+  putModule(upload: ModuleUpload, signal: AbortSignal): Promise<number>;
 }
 
 export interface StartCapture {

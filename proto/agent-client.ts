@@ -1,7 +1,15 @@
 // An agent at the other end of a stream, as an AgentApi.
 import { Client, type ClientReadableStream } from '@grpc/grpc-js';
 import type { AgentApi, StartCapture } from './agent-api.js';
-import type { ArtifactPart, CaptureEvent, CaptureSpec, ProcessSelector } from './capture.js';
+import type {
+  ArtifactPart,
+  CaptureEvent,
+  CaptureSpec,
+  ModulePart,
+  ModuleRequest,
+  ModuleUpload,
+  ProcessSelector,
+} from './capture.js';
 import { type OpenStream, StreamCredentials } from './duplex.js';
 import { eventFromMessage, toState } from './event-codec.js';
 import { type Failure, FailureError, fail } from './failure.js';
@@ -10,6 +18,7 @@ import { captureInfoFromMessage, hostFromMessage, preflightFromMessage, processF
 import { placeholderTarget } from './placeholder-socket.js';
 import { MAX_MESSAGE_BYTES, captureAgentService as service } from './service.js';
 import { selectorToMessage, specToMessage } from './spec-codec.js';
+import { modulePartFromMessage, scriptFromInfoMessage } from './stap-codec.js';
 
 export interface AgentConnection {
   readonly api: AgentApi;
@@ -185,6 +194,25 @@ function agentApi({ call, stream }: Calls): AgentApi {
     async releaseCapture(captureId: string, signal: AbortSignal) {
       const answer = await call(service.releaseCapture, { captureId }, `releasing capture ${captureId}`, signal);
       return answer.wasThere ?? false;
+    },
+    async listScripts(signal: AbortSignal) {
+      const answer = await call(service.listScripts, {}, 'listing SystemTap scripts', signal);
+      return (answer.scripts ?? []).map(scriptFromInfoMessage);
+    },
+    async *buildModule({ spec, plan }: ModuleRequest, signal: AbortSignal): AsyncGenerator<ModulePart> {
+      const request = { spec: specToMessage(spec), plan: { ...plan } };
+      const doing = `compiling ${plan.script} for ${plan.kernelRelease}`;
+      for await (const message of stream(service.buildModule, request, doing, signal))
+        yield modulePartFromMessage(message);
+    },
+    async putModule(upload: ModuleUpload, signal: AbortSignal) {
+      const answer = await call(
+        service.putModule,
+        { ...upload },
+        `sending module ${upload.sha256.slice(0, 12)}`,
+        signal,
+      );
+      return answer.received ?? 0;
     },
   };
 }

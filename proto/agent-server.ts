@@ -3,11 +3,13 @@ import { once } from 'node:events';
 import type { Server, ServerUnaryCall, ServerWritableStream, sendUnaryData, UntypedHandleCall } from '@grpc/grpc-js';
 import type { AgentApi } from './agent-api.js';
 import { eventToMessage } from './event-codec.js';
+import { fail } from './failure.js';
 import { toStatus } from './failure-codec.js';
 import type { perftrawl } from './generated/perftrawl.js';
 import { captureInfoToMessage, hostToMessage, preflightToMessage } from './host-codec.js';
 import { captureAgentService, MAX_MESSAGE_BYTES } from './service.js';
 import { selectorFromMessage, specFromMessage } from './spec-codec.js';
+import { planFromMessage, scriptToMessage, uploadFromMessage } from './stap-codec.js';
 
 /** Options that every server of this service needs. */
 export const SERVER_OPTIONS = {
@@ -56,6 +58,19 @@ export function addAgentService(server: Server, api: AgentApi): void {
     })),
     releaseCapture: unary(async (request: In<'ReleaseCaptureRequest'>, signal) => ({
       wasThere: await api.releaseCapture(request.captureId ?? '', signal),
+    })),
+    listScripts: unary(async (_request: In<'ListScriptsRequest'>, signal) => ({
+      scripts: (await api.listScripts(signal)).map(scriptToMessage),
+    })),
+    buildModule: stream(async (request: In<'BuildModuleRequest'>, write, signal) => {
+      const spec = specFromMessage(request.spec);
+      if (spec.kind !== 'stap') throw fail('bad-request', 'only captures of kind stap have modules');
+      for await (const { data, end } of api.buildModule({ spec, plan: planFromMessage(request.plan ?? {}) }, signal)) {
+        await write({ data, ...end });
+      }
+    }),
+    putModule: unary(async (request: In<'PutModuleRequest'>, signal) => ({
+      received: await api.putModule(uploadFromMessage(request), signal),
     })),
   };
   server.addService(captureAgentService, handlers);

@@ -1,6 +1,8 @@
 // What a capture is asked to do and what it tells, as plain values. capture.proto is how these travel.
 import type { CounterPoint } from '../profile/counter-series.js';
+import type { HistogramPoint } from '../profile/histogram-series.js';
 import type { Loss } from '../profile/loss.js';
+import type { TextLine } from '../profile/text-line.js';
 import type { Failure } from './failure.js';
 import type { ProfileChunk } from './profile-codec.js';
 
@@ -74,29 +76,85 @@ export interface StatSpec {
   readonly perCpu: boolean;
 }
 
-/** An existing file on that host: perf.data (file or pipe form) or `perf script` text. */
+/** An existing file on that host: perf.data (file or pipe form), `perf script` text, or what stap printed. */
 export interface FileSpec {
   readonly kind: 'file';
   readonly path: string;
-  readonly format: 'detect' | 'perf-data' | 'perf-script';
+  readonly format: 'detect' | 'perf-data' | 'perf-script' | 'stap-text';
   readonly detail: Detail;
 }
 
-export type CaptureSpec = RecordSpec | StatSpec | FileSpec;
+/** A script of the agent's catalogue. Parameters as text, as a person writes them; the script's own description says which there are. */
+export interface CatalogueScript {
+  readonly from: 'catalogue';
+  readonly name: string;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** A script that came with the request; runs only where the policy of the host allows it. */
+export interface OwnScript {
+  readonly from: 'request';
+  /** File name without directories, for people. */
+  readonly name: string;
+  readonly text: string;
+  /** `$1`, `@1`, … of the script. */
+  readonly arguments: readonly string[];
+  /** `stap -g`; the policy must name the script. */
+  readonly isGuru: boolean;
+}
+
+/** A kernel module that was compiled elsewhere and put on this host with `putModule`. */
+export interface ModuleRef {
+  /** Lower-case hex, of the .ko file. */
+  readonly sha256: string;
+  readonly size: number;
+  /** Of the script it was compiled from. */
+  readonly variant: string;
+}
+
+export interface StapSpec {
+  readonly kind: 'stap';
+  readonly target: Target;
+  readonly duration: Milliseconds;
+  /** How often the script prints; 0: once, at the end. Scripts of the request are not told. */
+  readonly interval: Milliseconds;
+  readonly script: CatalogueScript | OwnScript;
+  /** Run by stap as its target (`-c`), argv; with `target` the whole system. */
+  readonly command?: readonly string[];
+  /** Probes may take this share of each CPU, in percent (0 to 100), before stap's own overload check ends the script. */
+  readonly overheadPercent: number;
+  /** Set: staprun this one, compile nothing. */
+  readonly module?: ModuleRef;
+  /** Keep all that stap printed as the artifact `stap.out`. */
+  readonly keepRaw: boolean;
+}
+
+/** Several captures of the same target at the same time, on one clock, with one result. */
+export interface KitSpec {
+  readonly kind: 'kit';
+  readonly target: Target;
+  readonly duration: Milliseconds;
+  /** At most one of each kind; target and duration as those of the kit. */
+  readonly parts: readonly KitPart[];
+}
+
+export type KitPart = RecordSpec | StatSpec | StapSpec;
+
+export type CaptureSpec = RecordSpec | StatSpec | FileSpec | StapSpec | KitSpec;
 export type CaptureKind = CaptureSpec['kind'];
 
-/** `resolving`: finding the processes. `running`: perf records. `symbolizing`: names are looked up. `done`: see the done event. */
-export type CaptureState = 'resolving' | 'running' | 'symbolizing' | 'done';
+/** `resolving`: finding the processes. `compiling`: stap makes its module. `running`: perf or stap records. `symbolizing`: names are looked up. `done`: see the done event. */
+export type CaptureState = 'resolving' | 'compiling' | 'running' | 'symbolizing' | 'done';
 
 /** What a capture cost the host it ran on. */
 export interface Cost {
-  /** CPU time of perf and every other tool that the capture ran. */
+  /** CPU time of perf, stap and every other tool that the capture ran. */
   readonly toolCpu: Milliseconds;
   /** CPU time of the agent while the capture ran. */
   readonly agentCpu: Milliseconds;
   /** Peak resident memory of the agent and of the largest tool, added up. */
   readonly peakMemoryBytes: number;
-  /** Bytes that perf wrote. */
+  /** Bytes that perf or stap wrote. */
   readonly recordedBytes: number;
   /** Bytes of the result as spooled and sent. */
   readonly spooledBytes: number;
@@ -125,10 +183,20 @@ export type CaptureEventBody =
       readonly lost: number;
     }
   | { readonly kind: 'counters'; readonly interval: Milliseconds; readonly points: readonly CounterPoint[] }
+  | { readonly kind: 'histograms'; readonly interval: Milliseconds; readonly points: readonly HistogramPoint[] }
+  | { readonly kind: 'text'; readonly lines: readonly TextLine[] }
   | { readonly kind: 'profile-chunk'; readonly chunk: ProfileChunk }
   | { readonly kind: 'losses'; readonly losses: readonly Loss[] }
   | { readonly kind: 'cost'; readonly cost: Cost }
   | { readonly kind: 'artifact'; readonly artifact: Artifact }
+  /** A part of a kit has ended. */
+  | {
+      readonly kind: 'part';
+      readonly part: KitPart['kind'];
+      readonly outcome: Outcome;
+      /** Set if and only if the outcome is `failed`. */
+      readonly failure?: Failure;
+    }
   | {
       readonly kind: 'done';
       readonly outcome: Outcome;
@@ -165,6 +233,8 @@ export interface Problem {
 export interface HostDescription {
   readonly hostname: string;
   readonly kernelRelease: string;
+  /** GNU build ID of the running kernel, lower-case hex; '' when it cannot be read. */
+  readonly kernelBuildId: string;
   readonly architecture: string;
   readonly cpuCount: number;
   readonly memoryBytes: number;
@@ -194,6 +264,80 @@ export interface PreflightResult {
   readonly problems: readonly Problem[];
   readonly commandLines: readonly string[];
   readonly processes: readonly ProcessInfo[];
+  /** Of a capture of kind `stap`: what would run here. Absent when nothing fits. */
+  readonly stap?: StapPlan;
+}
+
+/** Which variant of a script fits a host, and what has to be known to compile it elsewhere. */
+export interface StapPlan {
+  readonly script: string;
+  /** '' for scripts of the request. */
+  readonly variant: string;
+  /** Lower-case hex, of the text that is compiled. */
+  readonly scriptSha256: string;
+  readonly kernelRelease: string;
+  readonly kernelBuildId: string;
+  /** As in `uname -m`. */
+  readonly machine: string;
+  /** stap and all it needs to compile this are here. */
+  readonly canCompile: boolean;
+  /** staprun is here and the kernel takes modules. */
+  readonly canRun: boolean;
+}
+
+export interface ScriptParameter {
+  readonly name: string;
+  readonly type: 'integer' | 'text' | 'duration';
+  /** As a person writes it; '' when the parameter must be given. */
+  readonly default: string;
+  readonly unit: string;
+  readonly doc: string;
+}
+
+export interface ScriptVariant {
+  /** '' when there is only one. */
+  readonly name: string;
+  readonly doc: string;
+  /** What a host must have: `debuginfo`, `tracepoint:sched:sched_switch`, `kprobe:handle_mm_fault`, … */
+  readonly needs: readonly string[];
+  /** Lower-case hex, of `text`. */
+  readonly sha256: string;
+  readonly text: string;
+}
+
+/** A script of the catalogue. */
+export interface ScriptInfo {
+  readonly name: string;
+  /** One line. */
+  readonly summary: string;
+  readonly doc: string;
+  readonly parameters: readonly ScriptParameter[];
+  /** In order of preference. */
+  readonly variants: readonly ScriptVariant[];
+  /** Kernel releases that it was run on. */
+  readonly testedOn: readonly string[];
+  /** What it costs the observed host, in words and figures. */
+  readonly cost: string;
+}
+
+/** Compile a script for another host's kernel. */
+export interface ModuleRequest {
+  readonly spec: StapSpec;
+  readonly plan: StapPlan;
+}
+
+export interface ModulePart {
+  readonly data: Uint8Array;
+  /** Of the whole .ko; only in the last part. */
+  readonly end?: { readonly sha256: string; readonly size: number };
+}
+
+/** A piece of a .ko on its way to a host. Empty `data` asks how much is there already. */
+export interface ModuleUpload {
+  readonly sha256: string;
+  readonly size: number;
+  readonly offset: number;
+  readonly data: Uint8Array;
 }
 
 export interface CaptureInfo {

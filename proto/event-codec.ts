@@ -1,9 +1,11 @@
 // Entries of a capture's log: plain values to messages and back, and to the bytes that a spool keeps.
 import type { CounterPoint, CounterStatus } from '../profile/counter-series.js';
 import type { CaptureEvent, CaptureEventBody, CaptureState, Cost, Outcome } from './capture.js';
+import { defined, oneOf } from './defined.js';
 import { fail } from './failure.js';
 import { failureFromMessage } from './failure-codec.js';
 import { perftrawl } from './generated/perftrawl.js';
+import { histogramFromMessage, histogramToMessage, textFromMessage } from './histogram-codec.js';
 import { decodeLoss } from './loss-codec.js';
 import { chunkFromMessage, chunkToMessage } from './profile-codec.js';
 
@@ -42,6 +44,12 @@ function bodyToMessage(body: CaptureEventBody): Props {
       return { progress: { elapsedMs: body.elapsed, samples: body.samples, bytes: body.bytes, lost: body.lost } };
     case 'counters':
       return { counters: { intervalMs: body.interval, points: body.points.map(pointToMessage) } };
+    case 'histograms':
+      return { histograms: { intervalMs: body.interval, points: body.points.map(histogramToMessage) } };
+    case 'text':
+      return { text: { lines: body.lines.map(({ time, ...line }) => ({ ...line, timeMs: time })) } };
+    case 'part':
+      return { part: { part: body.part, outcome: body.outcome, ...(body.failure && { failure: body.failure }) } };
     case 'profile-chunk':
       return { profileChunk: chunkToMessage(body.chunk) };
     case 'losses':
@@ -62,7 +70,7 @@ function bodyToMessage(body: CaptureEventBody): Props {
 }
 
 function bodyFromMessage(message: Props): CaptureEventBody {
-  const { state, progress, counters, profileChunk, losses, cost, artifact, done } = message;
+  const { state, progress, counters, histograms, text, part, profileChunk, losses, cost, artifact, done } = message;
   if (state) return { kind: 'state', state: toState(state.state ?? ''), detail: state.detail ?? '' };
   if (progress) {
     return {
@@ -78,6 +86,19 @@ function bodyFromMessage(message: Props): CaptureEventBody {
       kind: 'counters',
       interval: counters.intervalMs ?? 0,
       points: (counters.points ?? []).map(pointFromMessage),
+    };
+  }
+  if (histograms) {
+    const points = (histograms.points ?? []).map(histogramFromMessage);
+    return { kind: 'histograms', interval: histograms.intervalMs ?? 0, points };
+  }
+  if (text) return { kind: 'text', lines: (text.lines ?? []).map(textFromMessage) };
+  if (part) {
+    return {
+      kind: 'part',
+      part: oneOf(PARTS, part.part ?? '', 'part of a kit'),
+      outcome: toOutcome(part.outcome ?? ''),
+      ...(part.failure ? { failure: failureFromMessage(part.failure) } : {}),
     };
   }
   if (profileChunk) return { kind: 'profile-chunk', chunk: chunkFromMessage(profileChunk) };
@@ -102,7 +123,8 @@ function bodyFromMessage(message: Props): CaptureEventBody {
   );
 }
 
-const STATES: readonly CaptureState[] = ['resolving', 'running', 'symbolizing', 'done'];
+const STATES: readonly CaptureState[] = ['resolving', 'compiling', 'running', 'symbolizing', 'done'];
+const PARTS = ['record', 'stat', 'stap'] as const;
 const OUTCOMES: readonly Outcome[] = ['finished', 'stopped', 'discarded', 'failed'];
 const STATUSES: readonly CounterStatus[] = ['counted', 'not-counted', 'not-supported'];
 
@@ -112,14 +134,6 @@ export function toState(text: string): CaptureState {
 
 function toOutcome(text: string): Outcome {
   return oneOf(OUTCOMES, text, 'outcome');
-}
-
-/** The member of `known` that equals `text`. */
-export function oneOf<T extends string>(known: readonly T[], text: string, what: string): T {
-  const found = known.find((candidate) => candidate === text);
-  if (found === undefined)
-    throw fail('bad-data', `unknown ${what} ${JSON.stringify(text)}`, 'update perftrawl on this machine');
-  return found;
 }
 
 function pointToMessage(point: CounterPoint): perftrawl.v1.CounterPoint.$Properties {
@@ -155,11 +169,4 @@ function costFromMessage(message: perftrawl.v1.Cost.$Properties): Cost {
     spooledBytes: message.spooledBytes ?? 0,
     wall: message.wallMs ?? 0,
   };
-}
-
-type Defined<T> = { [K in keyof T]: Exclude<T[K], null> };
-
-/** protobufjs types fields as nullable; decoded messages never hold null. */
-export function defined<T extends object>(message: T): Defined<T> {
-  return message as Defined<T>;
 }

@@ -1,7 +1,9 @@
 // What an agent tells of its host, its processes and its captures: plain values to messages and back.
 import type { CaptureInfo, HostDescription, PreflightResult, Problem, ProcessInfo, Tool } from './capture.js';
-import { defined, oneOf, toState } from './event-codec.js';
+import { defined, oneOf } from './defined.js';
+import { toState } from './event-codec.js';
 import type { perftrawl } from './generated/perftrawl.js';
+import { planFromMessage } from './stap-codec.js';
 
 export function hostToMessage(host: HostDescription): perftrawl.v1.HostDescription.$Properties {
   const { clock, tools, runningCaptures, usableEvents, unusableEvents, problems, ...same } = host;
@@ -21,6 +23,7 @@ export function hostFromMessage(message: perftrawl.v1.HostDescription.$Propertie
   return {
     hostname: host.hostname ?? '',
     kernelRelease: host.kernelRelease ?? '',
+    kernelBuildId: host.kernelBuildId ?? '',
     architecture: host.architecture ?? '',
     cpuCount: host.cpuCount ?? 0,
     memoryBytes: host.memoryBytes ?? 0,
@@ -43,6 +46,7 @@ export function preflightToMessage(result: PreflightResult): perftrawl.v1.Prefli
     problems: result.problems.map((problem) => ({ ...problem })),
     commandLines: [...result.commandLines],
     processes: result.processes.map((process) => ({ ...process })),
+    ...(result.stap && { stap: { ...result.stap } }),
   };
 }
 
@@ -51,6 +55,7 @@ export function preflightFromMessage(message: perftrawl.v1.PreflightResponse.$Pr
     problems: (message.problems ?? []).map(toProblem),
     commandLines: message.commandLines ?? [],
     processes: (message.processes ?? []).map(processFromMessage),
+    ...(message.stap ? { stap: planFromMessage(message.stap) } : {}),
   };
 }
 
@@ -67,7 +72,7 @@ export function captureInfoToMessage(info: CaptureInfo): perftrawl.v1.CaptureInf
 export function captureInfoFromMessage(message: perftrawl.v1.CaptureInfo.$Properties): CaptureInfo {
   return {
     captureId: message.captureId ?? '',
-    kind: oneOf(['record', 'stat', 'file'] as const, message.kind ?? '', 'capture kind'),
+    kind: oneOf(['record', 'stat', 'file', 'stap', 'kit'] as const, message.kind ?? '', 'capture kind'),
     state: toState(message.state ?? ''),
     started: message.startedMs ?? 0,
     lastSequence: message.lastSequence ?? 0,

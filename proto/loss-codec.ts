@@ -19,6 +19,10 @@ const KINDS: Record<LossKind, true> = {
   'not-supported': true,
   'out-of-budget': true,
   'missing-hosts': true,
+  'skipped-probes': true,
+  'damaged-histograms': true,
+  'dropped-lines': true,
+  'missing-parts': true,
 };
 
 /** @throws FailureError `bad-data` for a kind that this version does not know or a count that is no whole number */

@@ -34,6 +34,9 @@ export const captureAgentService = {
   stopCapture: method('StopCapture', m.StopCaptureRequest, m.StopCaptureResponse, false),
   listCaptures: method('ListCaptures', m.ListCapturesRequest, m.ListCapturesResponse, false),
   releaseCapture: method('ReleaseCapture', m.ReleaseCaptureRequest, m.ReleaseCaptureResponse, false),
+  listScripts: method('ListScripts', m.ListScriptsRequest, m.ListScriptsResponse, false),
+  buildModule: method('BuildModule', m.BuildModuleRequest, m.ModulePart, true),
+  putModule: method('PutModule', m.PutModuleRequest, m.PutModuleResponse, false),
 };
 
 /** Largest message either side accepts: a profile chunk (512 KiB raw) or an event with room to spare. */

@@ -1,7 +1,18 @@
 // Capture specs, targets and selectors: plain values to messages and back. Reading refuses what no spec can be.
-import type { CallGraph, CaptureSpec, Detail, EventSpec, ProcessSelector, RecordSpec, Target } from './capture.js';
+import type {
+  CallGraph,
+  CaptureSpec,
+  Detail,
+  EventSpec,
+  FileSpec,
+  KitPart,
+  ProcessSelector,
+  RecordSpec,
+  Target,
+} from './capture.js';
 import { fail } from './failure.js';
 import { perftrawl } from './generated/perftrawl.js';
+import { stapFromMessage, stapToMessage } from './stap-codec.js';
 
 const { Split, FileFormat } = perftrawl.v1;
 type Message = typeof perftrawl.v1;
@@ -19,13 +30,21 @@ export function specToMessage(spec: CaptureSpec): Props<'CaptureSpec'> {
         durationMs: spec.duration,
         stat: { events: spec.events.map(eventToMessage), intervalMs: spec.interval, perCpu: spec.perCpu },
       };
+    case 'stap':
+      return { target: targetToMessage(spec.target), durationMs: spec.duration, stap: stapToMessage(spec) };
+    case 'kit':
+      return {
+        target: targetToMessage(spec.target),
+        durationMs: spec.duration,
+        kit: { parts: spec.parts.map(specToMessage) },
+      };
     case 'file':
       return { file: { path: spec.path, format: FORMAT[spec.format], detail: detailToMessage(spec.detail) } };
   }
 }
 
 export function specFromMessage(message: Props<'CaptureSpec'> | null | undefined): CaptureSpec {
-  const { record, stat, file } = message ?? {};
+  const { record, stat, file, stap, kit } = message ?? {};
   if (file) {
     return {
       kind: 'file',
@@ -47,11 +66,22 @@ export function specFromMessage(message: Props<'CaptureSpec'> | null | undefined
     };
   }
   if (record) return recordFromMessage(record, target, duration);
+  if (stap) return stapFromMessage(stap, target, duration);
+  if (kit) return { kind: 'kit', target, duration, parts: (kit.parts ?? []).map(partFromMessage) };
   throw fail(
     'bad-request',
     'the capture spec is of no kind that this version knows',
     'update the older of agent and controller',
   );
+}
+
+function partFromMessage(message: Props<'CaptureSpec'>): KitPart {
+  // Looked at first: kits in kits would recurse as deep as the message.
+  const spec = message.kit ? undefined : specFromMessage(message);
+  if (spec === undefined || spec.kind === 'file' || spec.kind === 'kit') {
+    throw fail('bad-request', 'a kit is made of captures of kind record, stat and stap');
+  }
+  return spec;
 }
 
 function recordToMessage(spec: RecordSpec): Props<'RecordSpec'> {
@@ -121,10 +151,16 @@ function detailFromMessage(message: Props<'Detail'> | null | undefined): Detail 
   return { split, keepTimestamps: message?.keepTimestamps ?? false, lines: message?.lines ?? false };
 }
 
-const FORMAT = { detect: FileFormat.DETECT, 'perf-data': FileFormat.PERF_DATA, 'perf-script': FileFormat.PERF_SCRIPT };
+const FORMAT = {
+  detect: FileFormat.DETECT,
+  'perf-data': FileFormat.PERF_DATA,
+  'perf-script': FileFormat.PERF_SCRIPT,
+  'stap-text': FileFormat.STAP_TEXT,
+};
 
-function formatFromMessage(format: perftrawl.v1.FileFormat | null | undefined): 'detect' | 'perf-data' | 'perf-script' {
+function formatFromMessage(format: perftrawl.v1.FileFormat | null | undefined): FileSpec['format'] {
   if (format === FileFormat.PERF_DATA) return 'perf-data';
+  if (format === FileFormat.STAP_TEXT) return 'stap-text';
   return format === FileFormat.PERF_SCRIPT ? 'perf-script' : 'detect';
 }
 

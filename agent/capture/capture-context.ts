@@ -3,6 +3,7 @@ import type { Loss } from '../../profile/loss.js';
 import type { CaptureState, Milliseconds } from '../../proto/capture.js';
 import type { Machine } from '../host/machine.js';
 import { commandLine } from '../perf/target-args.js';
+import type { Policy } from '../policy/policy.js';
 import { type RunningTool, startTool, type ToolOptions, type ToolResult } from '../process.js';
 import type { SpooledCapture } from '../spool/spool.js';
 import type { CaptureStop } from './capture-stop.js';
@@ -25,6 +26,24 @@ export interface Progress {
 /** perf ends by itself after the duration; this much later it is ended. */
 export const TOOL_SLACK: Milliseconds = 60_000;
 
+/** What the agent was set up with. */
+export interface CaptureSettings {
+  readonly policy: Policy;
+  readonly stateDirectory: string;
+}
+
+export interface CaptureContextOptions {
+  readonly machine: Machine;
+  readonly capture: SpooledCapture;
+  readonly stop: CaptureStop;
+  readonly spool: SpoolRoom;
+  readonly settings: CaptureSettings;
+  /** False for a part of a kit of which another part gives the one profile of the capture. True when left out. */
+  readonly hasProfile?: boolean;
+  /** Told of each state in place of the log: parts of a kit have no log of their own. */
+  readonly onState?: (state: CaptureState, detail: string) => Promise<void>;
+}
+
 export class CaptureContext {
   readonly machine: Machine;
   readonly capture: SpooledCapture;
@@ -35,14 +54,21 @@ export class CaptureContext {
   readonly losses: Loss[] = [];
   /** Replaced by the run of each kind. */
   progress: () => Progress = () => ({ samples: 0, bytes: 0, lost: 0 });
+  readonly settings: CaptureSettings;
+  readonly hasProfile: boolean;
+  readonly #onState: (state: CaptureState, detail: string) => Promise<void>;
   readonly #running = new Set<RunningTool>();
   #state: CaptureState = 'resolving';
 
-  constructor(machine: Machine, capture: SpooledCapture, stop: CaptureStop, spool: SpoolRoom) {
+  constructor(options: CaptureContextOptions) {
+    const { machine, capture, stop, spool, settings } = options;
     this.machine = machine;
     this.capture = capture;
     this.stop = stop;
     this.spool = spool;
+    this.settings = settings;
+    this.hasProfile = options.hasProfile ?? true;
+    this.#onState = options.onState ?? ((state, detail) => capture.log.append({ kind: 'state', state, detail }));
   }
 
   get state(): CaptureState {
@@ -51,7 +77,13 @@ export class CaptureContext {
 
   enter(state: CaptureState, detail: string): Promise<void> {
     this.#state = state;
-    return this.capture.log.append({ kind: 'state', state, detail });
+    return this.#onState(state, detail);
+  }
+
+  /** Count a tool that was run to its end elsewhere. */
+  addTool(argv: readonly string[], result: ToolResult): void {
+    this.commandLines.push(commandLine(argv));
+    this.cost.addTool(result);
   }
 
   /** Start a tool whose command line and cost are written into the result. */

@@ -1,9 +1,12 @@
 // Refuses a spec that could never become a command line, before anything is written down.
-import type { CaptureSpec, Target } from '../../proto/capture.js';
+import { isDeepStrictEqual } from 'node:util';
+import type { CaptureSpec, KitSpec, Target } from '../../proto/capture.js';
+import { fail } from '../../proto/failure.js';
 import { checkSelector } from '../host/processes.js';
 import { recordArguments } from '../perf/record-args.js';
 import { statArguments } from '../perf/stat-args.js';
 import type { ResolvedTarget } from '../perf/target-args.js';
+import { checkStapSpec, checkStapTarget } from '../stap/stap-script.js';
 
 /** @throws FailureError `bad-request` */
 export function checkSpec(spec: CaptureSpec): void {
@@ -16,6 +19,30 @@ export function checkSpec(spec: CaptureSpec): void {
       return;
     case 'file':
       return;
+    case 'stap':
+      checkStapTarget(spec);
+      anyOf(spec.target);
+      checkStapSpec(spec);
+      return;
+    case 'kit':
+      checkKit(spec);
+      return;
+  }
+}
+
+function checkKit({ parts, target, duration }: KitSpec): void {
+  if (parts.length === 0) throw fail('bad-request', 'the kit has no parts', 'give it at least one');
+  if (new Set(parts.map((part) => part.kind)).size < parts.length) {
+    throw fail('bad-request', 'the kit has two parts of one kind', 'run them one after the other');
+  }
+  anyOf(target);
+  for (const part of parts) {
+    if (part.duration !== duration || !isDeepStrictEqual(part.target, target)) {
+      throw fail('bad-request', `the ${part.kind} part of the kit has another target or duration than the kit`);
+    }
+    // A target that only SystemTap cannot have is no reason against the other parts.
+    if (part.kind === 'stap') checkStapSpec(part);
+    else checkSpec(part);
   }
 }
 

@@ -16,6 +16,13 @@ export class CostMeter {
     this.#toolPeak = Math.max(this.#toolPeak, result.peakMemoryBytes);
   }
 
+  /** What a part of this capture cost, but for the agent's own share, which is measured once. */
+  addPart(part: CostMeter): void {
+    this.#toolCpu += part.#toolCpu;
+    this.#toolPeak = Math.max(this.#toolPeak, part.#toolPeak);
+    this.recordedBytes += part.recordedBytes;
+  }
+
   /** Call now and then: the agent's peak is the highest of these. */
   sampleMemory(): void {
     this.#agentPeak = Math.max(this.#agentPeak, process.memoryUsage.rss());

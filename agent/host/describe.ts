@@ -5,6 +5,7 @@ import type { HostDescription, Problem } from '../../proto/capture.js';
 import { AGENT_VERSION } from '../version.js';
 import { installCommand } from './distribution.js';
 import { probeEvents, WELL_KNOWN_EVENTS } from './event-probe.js';
+import { kernelBuildId } from './kernel-build-id.js';
 import { isTracefsMounted, type Machine } from './machine.js';
 import { describeTool } from './tools.js';
 
@@ -37,6 +38,7 @@ export async function describeHost({
   return {
     hostname: name || hostname(),
     kernelRelease: distribution.kernelRelease,
+    kernelBuildId: kernelBuildId(files),
     architecture: arch(),
     cpuCount: machine.cpuCount,
     memoryBytes: totalmem(),

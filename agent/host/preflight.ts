@@ -1,10 +1,20 @@
 // Would this capture run here, and if not, why, and what would mend it. Opens the events as the capture would, and records nothing.
-import type { CaptureSpec, EventSpec, PreflightResult, Problem, RecordSpec, StatSpec } from '../../proto/capture.js';
+import type {
+  CaptureSpec,
+  EventSpec,
+  KitSpec,
+  PreflightResult,
+  Problem,
+  RecordSpec,
+  StapSpec,
+  StatSpec,
+} from '../../proto/capture.js';
 import { type FailureError, toFailure } from '../../proto/failure.js';
 import { perfFailure } from '../perf/perf-failure.js';
 import { recordArguments, recordProbeArguments } from '../perf/record-args.js';
 import { statArguments, statProbeArguments } from '../perf/stat-args.js';
 import { commandLine, type ResolvedTarget } from '../perf/target-args.js';
+import type { Policy } from '../policy/policy.js';
 import { describeEnd, runTool } from '../process.js';
 import { diskProblems, privilegeProblems, tracefsProblem } from './describe.js';
 import { probeEvents, WELL_KNOWN_EVENTS } from './event-probe.js';
@@ -14,16 +24,42 @@ import { requirePerf } from './tools.js';
 
 const PROBE_DEADLINE_MS = 20_000;
 
+export interface PreflightSettings {
+  readonly stateDirectory: string;
+  readonly policy: Policy;
+}
+
 export async function preflight(
   machine: Machine,
   spec: CaptureSpec,
-  stateDirectory: string,
+  { stateDirectory, policy }: PreflightSettings,
   signal: AbortSignal,
 ): Promise<PreflightResult> {
   const problems = await diskProblems(stateDirectory);
-  if (spec.kind === 'file')
-    return { problems: [...problems, ...fileProblems(machine, spec.path)], commandLines: [], processes: [] };
-  problems.push(...privilegeProblems(machine));
+  switch (spec.kind) {
+    case 'file':
+      return { problems: [...problems, ...fileProblems(machine, spec.path)], commandLines: [], processes: [] };
+    case 'record':
+    case 'stat':
+      return withProblems(problems, await perfPreflight(machine, spec, signal));
+    case 'stap':
+      return withProblems(problems, await stapPreflight(machine, spec, policy));
+    case 'kit':
+      return withProblems(problems, await kitPreflight(machine, spec, policy, signal));
+  }
+}
+
+/** Loaded when needed: an idle agent does not hold the catalogue. */
+async function stapPreflight(machine: Machine, spec: StapSpec, policy: Policy): Promise<PreflightResult> {
+  return (await import('../stap/stap-preflight.js')).stapPreflight(machine, spec, policy);
+}
+
+async function perfPreflight(
+  machine: Machine,
+  spec: RecordSpec | StatSpec,
+  signal: AbortSignal,
+): Promise<PreflightResult> {
+  const problems = privilegeProblems(machine);
   try {
     const perf = requirePerf(await machine.program('perf'), machine.distribution);
     const { target, processes } = resolveTarget(machine, spec.target);
@@ -34,6 +70,36 @@ export async function preflight(
     problems.push(fatal(error));
     return { problems, commandLines: [], processes: [] };
   }
+}
+
+/** A kit runs with the parts that can: what is fatal for one of them is so for the kit only when no part is left. */
+async function kitPreflight(
+  machine: Machine,
+  spec: KitSpec,
+  policy: Policy,
+  signal: AbortSignal,
+): Promise<PreflightResult> {
+  const parts: PreflightResult[] = [];
+  for (const part of spec.parts) {
+    const isStap = part.kind === 'stap';
+    parts.push(isStap ? await stapPreflight(machine, part, policy) : await perfPreflight(machine, part, signal));
+  }
+  const isHopeless = parts.every(({ problems }) => problems.some((problem) => problem.isFatal));
+  const problems = new Map<string, Problem>();
+  for (const problem of parts.flatMap((part) => part.problems)) {
+    problems.set(`${problem.code}\0${problem.message}`, { ...problem, isFatal: problem.isFatal && isHopeless });
+  }
+  const stap = parts.find((part) => part.stap !== undefined)?.stap;
+  return {
+    problems: [...problems.values()],
+    commandLines: parts.flatMap((part) => part.commandLines),
+    processes: parts.find((part) => part.processes.length > 0)?.processes ?? [],
+    ...(stap === undefined ? {} : { stap }),
+  };
+}
+
+function withProblems(problems: readonly Problem[], result: PreflightResult): PreflightResult {
+  return { ...result, problems: [...problems, ...result.problems] };
 }
 
 function realArguments(machine: Machine, spec: RecordSpec | StatSpec, target: ResolvedTarget, perf: string): string[] {

@@ -16,6 +16,8 @@ export interface CaptureMeta {
   readonly owner: ProcessIdentity;
 }
 
+const KINDS: readonly CaptureKind[] = ['record', 'stat', 'file', 'stap', 'kit'];
+
 /** Letters, digits, `_`, `-`, `.`; no path can be made of it. */
 const CAPTURE_ID = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
@@ -61,9 +63,10 @@ function toMeta(value: unknown): CaptureMeta | undefined {
   const { captureId, kind, spec, requester, started } = value;
   const owner = toIdentity(value.owner);
   if (typeof captureId !== 'string' || typeof spec !== 'string' || typeof requester !== 'string') return undefined;
-  if (kind !== 'record' && kind !== 'stat' && kind !== 'file') return undefined;
+  const known = KINDS.find((name) => name === kind);
+  if (known === undefined) return undefined;
   if (typeof started !== 'number' || owner === undefined) return undefined;
-  return { captureId, kind, spec, requester, started, owner };
+  return { captureId, kind: known, spec, requester, started, owner };
 }
 
 function damaged(path: string): Error {

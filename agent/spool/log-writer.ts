@@ -11,6 +11,8 @@ export interface LogWriterOptions {
   readonly reserve: (bytes: number) => void;
 }
 
+const GROWING: ReadonlySet<CaptureEventBody['kind']> = new Set(['profile-chunk', 'counters', 'histograms', 'text']);
+
 export class LogWriter {
   readonly #file: FileHandle;
   readonly #options: LogWriterOptions;
@@ -84,7 +86,7 @@ export class LogWriter {
     const event: CaptureEvent = { sequence: this.#sequence + 1, time: this.#options.now(), body };
     const frame = encodeFrame(event);
     // Only what can grow is refused: the end of a capture must always find its place.
-    if (body.kind === 'profile-chunk' || body.kind === 'counters') this.#options.reserve(frame.length);
+    if (GROWING.has(body.kind)) this.#options.reserve(frame.length);
     try {
       for (let written = 0; written < frame.length; ) {
         const { bytesWritten } = await this.#file.write(frame, written, frame.length - written, this.#size + written);

@@ -1,5 +1,6 @@
 // The command line from argv to exit code. Whatever goes wrong below ends here, in one switch.
 import { CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { UnlikeHistogramsError } from '../../profile/histogram.js';
 import { type Failure, FailureError, toFailure } from '../../proto/failure.js';
 import { ExportError } from '../export/exporter.js';
 import { UnknownEventError } from '../views/event-columns.js';
@@ -80,6 +81,7 @@ function failureOf(error: unknown, io: CliIo): Failure {
   if (error instanceof UsageError || error instanceof UnknownEventError || error instanceof ExportError) {
     return { code: 'bad-request', message: error.message, remedy: '' };
   }
+  if (error instanceof UnlikeHistogramsError) return { code: 'bad-data', message: error.message, remedy: '' };
   if (io.interrupt.stop.aborted && error instanceof Error && error.name === 'AbortError') {
     return { code: 'cancelled', message: 'interrupted', remedy: '' };
   }

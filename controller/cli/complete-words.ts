@@ -1,16 +1,21 @@
 // What could come next on a command line: commands and options from commander's tree, hosts and jobs from the app.
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import type { CliSession } from './command.js';
-import { FORMATS, PALETTES } from './commands/export.js';
+import { PALETTES } from './commands/export.js';
 import { FILE_FORMATS } from './commands/import.js';
 import { STATES } from './commands/jobs.js';
+import { STREAMS } from './commands/text.js';
 import { EXIT } from './exit-codes.js';
+import { EXPORT_KINDS, FORMATS } from './export-kind.js';
 import { write } from './io.js';
+import { THIS_MACHINE } from './run-job.js';
 
 /** Names that only the app knows. */
 interface DynamicWords {
   hosts(): Promise<readonly string[]>;
   jobs(): Promise<readonly string[]>;
+  /** Of the catalogue of SystemTap scripts. */
+  scripts(): Promise<readonly string[]>;
 }
 
 /** @param words after `perftrawl`; the last one, perhaps empty, is being typed */
@@ -31,11 +36,13 @@ async function completeWords(
     return matching([...options.flatMap((option) => option.long ?? option.short ?? []), '--help']);
   }
   if (command.commands.length > 0 && operands === 0) {
-    return matching(command.commands.filter((child) => !isHidden(child)).map((child) => child.name()));
+    const commands = command.commands.filter((child) => !isHidden(child)).map((child) => child.name());
+    return matching(command.name() === 'stap' ? [...commands, ...(await dynamic.scripts())] : commands);
   }
   const argument = command.registeredArguments.at(operands) ?? command.registeredArguments.at(-1);
   if (argument === undefined) return [];
-  if (argument.name() === 'job' || argument.name() === 'jobs') return matching(['last', ...(await dynamic.jobs())]);
+  if (command.parent?.name() === 'stap' && argument.name() === 'name') return matching(await dynamic.scripts());
+  if (['job', 'jobs', 'job-or-file'].includes(argument.name())) return matching(['last', ...(await dynamic.jobs())]);
   if (argument.name() === 'shell') return matching(['bash', 'zsh', 'fish']);
   return [];
 }
@@ -49,6 +56,11 @@ export function completeWordsCommand(session: CliSession, program: () => Command
       const context = session.context();
       const dynamic: DynamicWords = {
         hosts: () => context.withApp(async (app) => app.hosts('').map((host) => host.name)),
+        scripts: () =>
+          context.withApp(async (app) => {
+            const [answer] = await app.scripts([THIS_MACHINE], context.io.interrupt.stop);
+            return answer.ok ? answer.value.map((script) => script.name) : [];
+          }),
         jobs: () => context.withApp(async (app) => (await app.jobs({ limit: 50 })).map((job) => job.id)),
       };
       const candidates = await completeWords(program(), words, dynamic);
@@ -90,7 +102,8 @@ function walk(program: CommandUnknownOpts, words: readonly string[]): Position {
 
 /** Values of options that take one of few words; nothing for the others, so that the shell offers files. */
 async function optionValues(command: string, option: string, dynamic: DynamicWords): Promise<readonly string[]> {
-  if (option === '--host') return dynamic.hosts();
+  if (option === '--host' || option === '--build-on') return dynamic.hosts();
+  if (option === '--diff') return ['last', ...(await dynamic.jobs())];
   if (option === '--on') return (await dynamic.hosts()).map((name) => `name=${name}`);
   return CHOICES[option] ?? CHOICES[`${command} ${option}`] ?? [];
 }
@@ -103,6 +116,8 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   '--color': PALETTES,
   '--state': STATES,
   '--role': ['agent', 'controller'],
+  '--stream': STREAMS,
+  '--of': EXPORT_KINDS,
   'export --format': FORMATS,
   'import --format': FILE_FORMATS,
 };

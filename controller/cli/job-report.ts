@@ -1,11 +1,12 @@
 // What a person wants to know when a job has ended: hosts, samples, losses, cost, the top of the profile, what to do next.
 
 import { eventsOf } from '../../profile/folded.js';
+import { type HistogramSeries, histogramTotals } from '../../profile/histogram-series.js';
 import { type Loss, mergeLosses } from '../../profile/loss.js';
 import type { Profile } from '../../profile/profile.js';
-import type { CaptureSpec, Target } from '../../proto/capture.js';
 import type { FailureCode } from '../../proto/failure.js';
 import type { App, HostRun, Job } from '../api.js';
+import { histogramValue } from '../export/histogram-json.js';
 import { counterTable, counterTableText } from '../views/counter-table.js';
 import { eventColumns } from '../views/event-columns.js';
 import { lossText } from '../views/loss-text.js';
@@ -16,8 +17,10 @@ import type { CommandContext } from './context.js';
 import { writeJson, writeLines } from './io.js';
 import { failureText } from './render/failure-text.js';
 import { fitTable } from './render/fit-table.js';
+import { describeSpec } from './render/spec-text.js';
 import { durationText, momentText } from './render/time-text.js';
 import { eventLine, topTable } from './render/top-table.js';
+import { histogramLines, missingPartLines, textLines } from './script-report.js';
 
 const TOP = 10;
 
@@ -35,22 +38,30 @@ const CURABLE: ReadonlySet<FailureCode> = new Set([
 
 const NOTHING_SAMPLED = 'no samples: the event did not happen in what was observed';
 
+interface ReportOptions {
+  readonly isPerHost?: boolean;
+  /** What the figures mean, in sentences. */
+  readonly notes?: readonly string[];
+}
+
 /** On stdout. @param files written for the person already */
 export async function reportJob(
   context: CommandContext,
   app: App,
   job: Job,
   files: readonly string[],
-  isPerHost = false,
+  { isPerHost = false, notes = [] }: ReportOptions = {},
 ): Promise<void> {
   const runs = await app.hostRuns(job.id);
   const profile = await app.profile(job.id);
   const tops = profile === undefined ? [] : topsOf(profile);
   const series = await app.series(job.id);
-  const losses = lossesOf(runs, profile ?? series);
+  const histograms = await app.histograms(job.id);
+  const losses = lossesOf(runs, job.request.spec.kind === 'kit' ? undefined : (profile ?? series ?? histograms));
   if (context.isJson) {
     const counters = series === undefined ? [] : counterTable(series);
-    await writeJson(context.io, { job, hosts: runs, losses, top: tops, counters, files });
+    const totals = histograms === undefined ? [] : histogramTotals(histograms).map(histogramValue);
+    await writeJson(context.io, { job, hosts: runs, losses, top: tops, counters, histograms: totals, notes, files });
     return;
   }
   const { io, colours } = context;
@@ -60,41 +71,16 @@ export async function reportJob(
     lines.push(...(top.functions.length === 0 ? [NOTHING_SAMPLED] : topTable(top, io.columns)), '');
   }
   if (series !== undefined) lines.push(counterTableText(series));
-  if (isPerHost) lines.push(...(await perHostLines(context, app, runs)));
-  lines.push(...lossLines(context, losses));
-  lines.push(...files.map((file) => `wrote ${printable(file)}`));
-  lines.push(...nextLines(job, runs, profile));
-  await writeLines(io.stdout, lines);
-}
-
-/** `record page-faults, comm postgres, 30.0 s`. */
-export function describeSpec(spec: CaptureSpec): string {
-  if (spec.kind === 'file') return `file ${spec.path}`;
-  const events = spec.events.map((event) => event.name).join(',');
-  return `${spec.kind} ${events}, ${describeTarget(spec.target)}, ${durationText(spec.duration)}`;
-}
-
-function describeTarget(target: Target): string {
-  switch (target.kind) {
-    case 'system':
-      return target.cpus === undefined ? 'whole system' : `CPUs ${target.cpus}`;
-    case 'pids':
-      return `pids ${target.pids.join(',')}`;
-    case 'tids':
-      return `threads ${target.tids.join(',')}`;
-    case 'cgroup':
-      return `cgroup ${target.path}`;
-    case 'processes': {
-      const { comms, cmdline, unit, container } = target.selector;
-      const parts = [
-        ...(comms ?? []).map((comm) => `comm ${comm}`),
-        ...(cmdline === undefined ? [] : [`cmdline ${cmdline}`]),
-        ...(unit === undefined ? [] : [`unit ${unit}`]),
-        ...(container === undefined ? [] : [`container ${container}`]),
-      ];
-      return parts.join(', ');
-    }
+  if (histograms !== undefined) {
+    lines.push(...histogramLines(context, histograms), ...(await textLines(context, app, runs)));
   }
+  if (isPerHost) lines.push(...(await perHostLines(context, app, runs)));
+  // Notes say in sentences what the parts lack.
+  const missing = notes.length > 0 ? notes.map(printable) : missingPartLines(context, runs);
+  lines.push(...missing, ...(missing.length > 0 ? [''] : []), ...lossLines(context, losses));
+  lines.push(...files.map((file) => `wrote ${printable(file)}`));
+  lines.push(...nextLines(job, runs, profile, histograms));
+  await writeLines(io.stdout, lines);
 }
 
 interface EventTop {
@@ -130,7 +116,7 @@ function headLines(context: CommandContext, job: Job, runs: readonly HostRun[]):
           ];
     const why = failure === undefined ? '' : failureText(failure);
     // Counters have none, and a file is read without telling how far.
-    const counted = spec.kind === 'record' ? withCommas(progress.samples) : '';
+    const counted = spec.kind === 'record' || spec.kind === 'kit' ? withCommas(progress.samples) : '';
     return [run.host, run.state, counted, withCommas(progress.lost), ...figures, why];
   });
   const hasFailures = runs.some((run) => run.failure !== undefined);
@@ -185,14 +171,27 @@ function lossLines(context: CommandContext, all: readonly Loss[]): string[] {
   ];
 }
 
-function nextLines(job: Job, runs: readonly HostRun[], profile: Profile | undefined): string[] {
+function nextLines(
+  job: Job,
+  runs: readonly HostRun[],
+  profile: Profile | undefined,
+  histograms: HistogramSeries | undefined,
+): string[] {
   if (job.state === 'interrupted') return [`take it up again: perftrawl jobs resume ${job.id}`];
   if (job.state === 'running') return [`it is still running; end it with: perftrawl jobs cancel ${job.id}`];
   const next: string[] = [];
   if (profile !== undefined && profile.samples.length > 0) {
     next.push(`perftrawl show ${job.id} --tree`, `perftrawl export ${job.id} --format svg -o ${job.id}.svg`);
   }
+  if (histograms !== undefined && histograms.points.length > 0) {
+    const of = profile === undefined ? '' : ' --of histograms';
+    next.push(`perftrawl hist ${job.id}`, `perftrawl export ${job.id} --format json${of} -o ${job.id}.json`);
+  }
   if (runs.some((run) => run.artifacts.length > 0)) next.push(`perftrawl artifacts ${job.id}`);
-  if (runs.some((run) => run.failure !== undefined && CURABLE.has(run.failure.code))) next.push('perftrawl doctor');
+  if (runs.some((run) => run.failure !== undefined && CURABLE.has(run.failure.code))) {
+    const { spec } = job.request;
+    const isCatalogue = spec.kind === 'stap' && spec.script.from === 'catalogue';
+    next.push(isCatalogue ? `perftrawl doctor --stap ${spec.script.name}` : 'perftrawl doctor');
+  }
   return next.length === 0 ? [] : ['next:', ...next.map((line) => `  ${line}`)];
 }

@@ -1,11 +1,14 @@
 // How a job goes, on stderr: redrawn lines on a terminal, one line per change otherwise.
 import type { CounterPoint } from '../../profile/counter-series.js';
+import type { CaptureEventBody } from '../../proto/capture.js';
 import type { HostRun, HostRunState, Job, JobEvent } from '../api.js';
 import { valueText, weightText, withCommas } from '../views/number-text.js';
 import { printable } from '../views/printable.js';
 import type { CliIo } from './io.js';
 import { LiveCounters } from './live-counters.js';
+import { LiveHistograms, pointLine } from './live-histograms.js';
 import { colours } from './render/colours.js';
+import { failureText } from './render/failure-text.js';
 import { shorten } from './render/fit-table.js';
 import { durationText } from './render/time-text.js';
 
@@ -20,16 +23,22 @@ export interface JobView {
 /** Terminals are redrawn at most this often. */
 const REDRAW_INTERVAL = 100;
 const MOST_LINES = 16;
+/** Histograms, and lines that scripts print, in the redrawn view. */
+const MOST_HISTOGRAMS = 12;
+const MOST_TEXT = 8;
+/** Lines of scripts in a log; a script that floods is read afterwards. */
+const MOST_LOGGED = 2_000;
 
 export function jobView(io: CliIo, job: Job, isPerHost: boolean): JobView {
   return io.isStderrTty && io.env.TERM !== 'dumb' ? new LiveView(io, job, isPerHost) : new LineView(io, job);
 }
 
-/** One line per change of a host's state, and one per interval of counters: for logs and pipes. */
+/** One line per change of a host's state, per interval of counters and histograms, and per line of a script: for logs and pipes. */
 class LineView implements JobView {
   readonly #io: CliIo;
   readonly #job: Job;
   readonly #last = new Map<string, HostRunState>();
+  #logged = 0;
 
   constructor(io: CliIo, job: Job) {
     this.#io = io;
@@ -45,7 +54,15 @@ class LineView implements JobView {
     }
     if (event.kind === 'capture' && event.body.kind === 'counters') {
       for (const point of event.body.points) this.#print(`${event.host}: ${pointText(point)}`);
+    } else if (event.kind === 'capture') {
+      for (const line of scriptLines(event.host, event.body)) this.#log(line);
     }
+  }
+
+  #log(line: string): void {
+    this.#logged++;
+    if (this.#logged <= MOST_LOGGED) this.#print(line);
+    if (this.#logged === MOST_LOGGED) this.note('its scripts print more than is shown here; it is kept with the job');
   }
 
   note(text: string): void {
@@ -67,6 +84,8 @@ class LiveView implements JobView {
   readonly #job: Job;
   readonly #runs = new Map<string, HostRun>();
   readonly #counters: LiveCounters;
+  readonly #histograms = new LiveHistograms();
+  readonly #text: string[] = [];
   #note = '';
   #drawn = 0;
   #drawnAt = Number.NEGATIVE_INFINITY;
@@ -81,6 +100,12 @@ class LiveView implements JobView {
   event(event: JobEvent): void {
     if (event.kind === 'host-run') this.#runs.set(event.run.host, event.run);
     if (event.kind === 'capture' && event.body.kind === 'counters') this.#counters.add(event.host, event.body);
+    else if (event.kind === 'capture' && event.body.kind === 'histograms')
+      this.#histograms.add(event.host, event.body.points);
+    else if (event.kind === 'capture') {
+      this.#text.push(...scriptLines(event.host, event.body).slice(-MOST_TEXT));
+      this.#text.splice(0, this.#text.length - MOST_TEXT);
+    }
     if (this.#io.now() - this.#drawnAt >= REDRAW_INTERVAL) this.#draw();
   }
 
@@ -106,6 +131,8 @@ class LiveView implements JobView {
       }),
       ...(runs.length > shown.length ? [`  … and ${runs.length - shown.length} more`] : []),
       ...this.#counters.lines(columns - 1),
+      ...this.#histograms.lines(columns - 1, MOST_HISTOGRAMS),
+      ...this.#text.map((line) => shorten(line, columns - 1)),
       ...(this.#note === '' ? [] : [paint.yellow(shorten(this.#note, columns - 1))]),
     ];
     const back = this.#drawn === 0 ? '' : `\x1b[${this.#drawn}A\x1b[J`;
@@ -143,15 +170,29 @@ function hostLine(run: HostRun, job: Job): string {
     return `${head}  ${message}${remedy === '' ? '' : ` (${remedy})`}`;
   }
   const { elapsed, samples, bytes: size, lost } = run.progress;
-  if (elapsed === 0 && samples === 0) return head;
+  const doing = run.captureState === 'symbolizing' || run.captureState === 'compiling' ? ` (${run.captureState})` : '';
+  if (elapsed === 0 && samples === 0) return `${head}${run.state === 'succeeded' ? '' : doing}`;
   const parts = [
     durationText(elapsed),
     ...(samples === 0 || job.request.spec.kind === 'stat' ? [] : [`${withCommas(samples)} samples`]),
     ...(size === 0 ? [] : [weightText(size, 'bytes')]),
     ...(lost === 0 ? [] : [`${withCommas(lost)} lost`]),
   ];
-  const doing = run.state === 'running' && run.captureState === 'symbolizing' ? ' (symbolizing)' : '';
   return `${head}${doing}  ${parts.join(', ')}`;
+}
+
+/** What a script told, and parts of a kit that cannot be had: `web1: line`. */
+function scriptLines(host: string, body: Exclude<CaptureEventBody, { kind: 'profile-chunk' }>): string[] {
+  switch (body.kind) {
+    case 'text':
+      return body.lines.map(({ text }) => printable(`${host}: ${text}`));
+    case 'histograms':
+      return body.points.map((point) => pointLine(printable(host), point));
+    case 'part':
+      return body.failure === undefined ? [] : [`${printable(host)}: no ${body.part}: ${failureText(body.failure)}`];
+    default:
+      return [];
+  }
 }
 
 /** `1.000 s  page-faults  1,234` or `1.000 s  cycles  <not supported>`. */

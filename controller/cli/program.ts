@@ -7,12 +7,16 @@ import { caCommand } from './commands/ca.js';
 import { completionCommand } from './commands/completion.js';
 import { doctorCommand } from './commands/doctor.js';
 import { exportCommand } from './commands/export.js';
+import { faultsCommand } from './commands/faults.js';
+import { histCommand } from './commands/hist.js';
 import { hostsCommand } from './commands/hosts.js';
 import { importCommand } from './commands/import.js';
 import { jobsCommand } from './commands/jobs.js';
 import { recordCommand } from './commands/record.js';
 import { showCommand } from './commands/show.js';
+import { stapCommand } from './commands/stap.js';
 import { statCommand } from './commands/stat.js';
+import { textCommand } from './commands/text.js';
 import { versionCommand } from './commands/version.js';
 import { completeWordsCommand } from './complete-words.js';
 import type { GlobalOptions } from './context.js';
@@ -21,8 +25,8 @@ import { UsageError } from './usage-error.js';
 
 /** In the order of the help. */
 const COMMANDS: readonly { readonly group: string; readonly makers: readonly CommandMaker[] }[] = [
-  { group: 'Capture:', makers: [recordCommand, statCommand, importCommand] },
-  { group: 'Look:', makers: [showCommand, exportCommand, artifactsCommand, jobsCommand] },
+  { group: 'Capture:', makers: [recordCommand, statCommand, stapCommand, faultsCommand, importCommand] },
+  { group: 'Look:', makers: [showCommand, histCommand, textCommand, exportCommand, artifactsCommand, jobsCommand] },
   { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand] },
   { group: 'On a single machine:', makers: [foldCommand, agentCommand] },
   { group: 'About:', makers: [versionCommand, completionCommand] },
@@ -35,7 +39,7 @@ export interface Program {
 
 export function createProgram(session: CliSession): Program {
   const root = new Command('perftrawl')
-    .description('perf captures across a fleet, symbolized at the source, merged into one profile')
+    .description('perf and SystemTap captures across a fleet, made and symbolized at the source, merged here')
     .option(
       '--inventory <file>',
       'hosts and their labels (or PERFTRAWL_INVENTORY; default: ~/.config/perftrawl/inventory.yaml)',

@@ -18,7 +18,12 @@ export interface JobOptions {
   readonly maxParallel: number;
   readonly grace: Milliseconds;
   readonly note: string;
+  /** Where SystemTap scripts are compiled for all hosts; absent: each host by itself. */
+  readonly buildHost?: Host;
 }
+
+/** A child process on this machine; it needs no place in the inventory. */
+export const THIS_MACHINE: Host = { name: 'localhost', labels: {}, address: { transport: 'local' } };
 
 /** As commander hands them over. */
 export interface JobFlags {
@@ -48,6 +53,14 @@ export function selectHosts(app: App, selectorText: string): readonly Host[] {
   return hosts;
 }
 
+/** A host of the inventory by its name; `localhost` is always one. @throws FailureError */
+export function namedHost(app: App, option: string, name: string): Host {
+  const host = app.hosts('').find((candidate) => candidate.name === name);
+  if (host !== undefined) return host;
+  if (name === THIS_MACHINE.name) return THIS_MACHINE;
+  throw fail('not-found', `${option}: there is no host '${name}'`, '`perftrawl hosts` lists the hosts');
+}
+
 /** Write a job down and run it to its end. */
 export async function startJob(
   context: CommandContext,
@@ -65,6 +78,7 @@ export async function startJob(
     maxParallel: options.maxParallel,
     grace: options.grace,
     note: options.note,
+    ...(options.buildHost === undefined ? {} : { buildHost: options.buildHost }),
   });
   return followJob(context, app, job, 'run', isPerHost);
 }

@@ -1,5 +1,6 @@
 // Counter series for scripts and spreadsheets: JSON and CSV, one point per line. What was not counted has no value.
 import type { CounterPoint, CounterSeries } from '../../profile/counter-series.js';
+import { csvText } from './csv-text.js';
 import type { ExportParts } from './exporter.js';
 
 /** Documented in docs/json-export.md. */
@@ -38,10 +39,4 @@ function csvLine(point: CounterPoint): string {
     isCounted ? String(point.runningPercent) : '',
   ];
   return `${cells.join(',')}\r\n`;
-}
-
-/** Texts that a spreadsheet would take for a formula get an apostrophe in front: names come from other machines. */
-function csvText(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -1,18 +1,23 @@
 // What an agent tells about one capture, checked and gathered in bounded memory. An agent that breaks the rules is refused.
 import type { CounterPoint, CounterSeries } from '../../profile/counter-series.js';
+import { countOf, type Histogram } from '../../profile/histogram.js';
+import type { HistogramPoint, HistogramSeries } from '../../profile/histogram-series.js';
 import { type Loss, mergeLosses } from '../../profile/loss.js';
 import type { Profile } from '../../profile/profile.js';
+import type { TextLine } from '../../profile/text-line.js';
 import type {
   Artifact,
   CaptureEvent,
   CaptureEventBody,
-  CaptureKind,
+  CaptureSpec,
   Cost,
   Milliseconds,
   Outcome,
 } from '../../proto/capture.js';
 import { type Failure, type FailureError, fail } from '../../proto/failure.js';
 import { type DecodeLimits, type ProfileChunk, ProfileDecoder } from '../../proto/profile-codec.js';
+import type { PartOutcome } from '../api.js';
+import { type Gives, givesOf } from './capture-gives.js';
 
 export interface IntakeLimits {
   readonly maxEvents: number;
@@ -20,8 +25,13 @@ export interface IntakeLimits {
   readonly maxProfileBytes: number;
   readonly decode: DecodeLimits;
   readonly maxPoints: number;
+  /** Of all histograms of all intervals; a histogram without any counts as one. */
+  readonly maxBuckets: number;
   /** UTF-16 units of all texts that are kept: details of losses, names of counters, command lines, artifacts. */
   readonly maxText: number;
+  /** What a script prints in words: more is a loss, not a broken rule. In lines, and in UTF-16 units. */
+  readonly maxLines: number;
+  readonly maxLineText: number;
 }
 
 export const defaultIntakeLimits: IntakeLimits = {
@@ -29,7 +39,10 @@ export const defaultIntakeLimits: IntakeLimits = {
   maxProfileBytes: 256 * 1024 ** 2,
   decode: { maxRawBytes: 512 * 1024 ** 2, maxRows: 64 * 1024 ** 2 },
   maxPoints: 2_000_000,
+  maxBuckets: 2_000_000,
   maxText: 16 * 1024 ** 2,
+  maxLines: 200_000,
+  maxLineText: 16 * 1024 ** 2,
 };
 
 /** What a capture came to. */
@@ -42,29 +55,43 @@ export interface CaptureResult {
   /** `undefined` when the capture makes none, or did not get that far. */
   readonly profile: Profile | undefined;
   readonly series: CounterSeries | undefined;
+  /** Of a capture that can have some; without points when the script printed none. */
+  readonly histograms: HistogramSeries | undefined;
+  readonly text: readonly TextLine[];
 }
 
 type Done = Extract<CaptureEventBody, { kind: 'done' }>;
 
 export class CaptureIntake {
-  readonly #kind: CaptureKind;
+  readonly #spec: CaptureSpec;
+  readonly #gives: Gives;
   readonly #limits: IntakeLimits;
   readonly #texts = new Map<string, string>();
   readonly #losses = new Map<string, Loss>();
   readonly #artifacts: Artifact[] = [];
   readonly #chunks: ProfileChunk[] = [];
   readonly #points: CounterPoint[] = [];
+  readonly #histograms: HistogramPoint[] = [];
+  readonly #lines: TextLine[] = [];
+  readonly #parts: PartOutcome[] = [];
   #decoder: ProfileDecoder;
   #sequence = 0;
   #textLength = 0;
   #profileBytes = 0;
-  #interval: Milliseconds = 0;
+  #interval: Milliseconds | undefined;
+  #histogramInterval: Milliseconds | undefined;
+  #buckets = 0;
+  #counted = 0;
+  #lineText = 0;
+  #droppedLines = 0;
   #otherProfiles = 0;
   #cost: Cost | undefined;
   #done: Done | undefined;
 
-  constructor(kind: CaptureKind, limits: IntakeLimits = defaultIntakeLimits) {
-    this.#kind = kind;
+  /** @param spec what the agent was asked for: it may tell what such a capture gives, and nothing else */
+  constructor(spec: CaptureSpec, limits: IntakeLimits = defaultIntakeLimits) {
+    this.#spec = spec;
+    this.#gives = givesOf(spec);
     this.#limits = limits;
     this.#decoder = new ProfileDecoder(limits.decode);
   }
@@ -90,17 +117,24 @@ export class CaptureIntake {
     return this.#done?.commandLines ?? [];
   }
 
+  /** Parts of a kit that have ended. */
+  get parts(): readonly PartOutcome[] {
+    return this.#parts;
+  }
+
   get losses(): readonly Loss[] {
-    const other: Loss[] =
-      this.#otherProfiles === 0
-        ? []
-        : [
-            {
-              kind: 'skipped-records',
-              count: this.#otherProfiles,
-              detail: 'chunks of further profiles, which this controller does not know',
-            },
-          ];
+    const other: Loss[] = [
+      {
+        kind: 'skipped-records' as const,
+        count: this.#otherProfiles,
+        detail: 'chunks of further profiles, which this controller does not know',
+      },
+      {
+        kind: 'dropped-lines' as const,
+        count: this.#droppedLines,
+        detail: 'text above what the controller keeps of one host',
+      },
+    ].filter(({ count }) => count > 0);
     return mergeLosses([[...this.#losses.values()], other]);
   }
 
@@ -115,27 +149,51 @@ export class CaptureIntake {
     this.#takeBody(event.body);
   }
 
+  /** A part of the kit that the agent was not asked for, and why. */
+  missPart(part: PartOutcome['part'], failure: Failure): void {
+    this.#parts.push({ part, outcome: 'failed', failure });
+    this.#takeLoss({ kind: 'missing-parts', count: 1, detail: `${part}: ${failure.message}` });
+  }
+
   /** Once done. @throws FailureError 'bad-data' when the result is not what such a capture gives */
   finish(): CaptureResult {
     if (this.#done === undefined) throw fail('internal', 'the capture is not done yet');
     const { outcome, failure } = this.#done;
-    const nothing = { outcome, failure, chunks: [], profile: undefined, series: undefined };
+    const { losses } = this;
+    const nothing: CaptureResult = {
+      ...{ outcome, failure, chunks: [], profile: undefined, series: undefined, histograms: undefined, text: [] },
+    };
     if (outcome === 'failed' || outcome === 'discarded') {
       if ((outcome === 'failed') !== (failure !== undefined))
         throw bad(`it is ${outcome}, and its failure is not told`);
       return nothing;
     }
-    if (this.#kind === 'stat') {
-      const series = { points: this.#points, interval: this.#interval, losses: this.losses };
-      return { ...nothing, series };
-    }
-    if (this.#chunks.length === 0) {
-      if (outcome === 'stopped') return nothing;
+    const gives = this.#gives;
+    const hasScript = this.#histograms.length > 0 || this.#lines.length > 0;
+    if (this.#chunks.length === 0 && gives.profile === 'always' && outcome === 'finished' && !hasScript) {
       throw bad('it has finished without a profile');
     }
+    const hasSeries = gives.counters === 'always' || this.#interval !== undefined;
+    return {
+      ...nothing,
+      ...this.#finishProfile(),
+      ...(hasSeries ? { series: { points: this.#points, interval: this.#interval ?? 0, losses } } : {}),
+      ...(gives.histograms === 'always' || hasScript
+        ? { histograms: this.#finishHistograms(losses), text: this.#lines }
+        : {}),
+    };
+  }
+
+  #finishProfile(): Pick<CaptureResult, 'chunks' | 'profile'> {
+    if (this.#chunks.length === 0) return { chunks: [], profile: undefined };
     const profile = this.#decoder.finish();
     this.#decoder = new ProfileDecoder(this.#limits.decode);
-    return { ...nothing, chunks: this.#chunks, profile };
+    return { chunks: this.#chunks, profile };
+  }
+
+  #finishHistograms(losses: readonly Loss[]): HistogramSeries {
+    const points = [...this.#histograms].sort((a, b) => a.time - b.time);
+    return { points, interval: this.#histogramInterval ?? 0, losses };
   }
 
   #takeBody(body: CaptureEventBody): void {
@@ -147,6 +205,15 @@ export class CaptureIntake {
         return;
       case 'counters':
         this.#takeCounters(body.interval, body.points);
+        return;
+      case 'histograms':
+        this.#takeHistograms(body.interval, body.points);
+        return;
+      case 'text':
+        this.#takeLines(body.lines);
+        return;
+      case 'part':
+        this.#takePart(body);
         return;
       case 'profile-chunk':
         this.#takeChunk(body.chunk);
@@ -169,9 +236,9 @@ export class CaptureIntake {
   }
 
   #takeCounters(interval: Milliseconds, points: readonly CounterPoint[]): void {
-    if (this.#kind !== 'stat') throw bad(`counters from a capture of kind '${this.#kind}'`);
+    this.#expect('counters');
     checkAmounts('interval of counters', [interval]);
-    if (this.#interval !== 0 && interval !== this.#interval) {
+    if (this.#interval !== undefined && interval !== this.#interval) {
       throw bad(`counters of ${interval} ms intervals after ones of ${this.#interval} ms`);
     }
     this.#interval = interval;
@@ -185,8 +252,59 @@ export class CaptureIntake {
     }
   }
 
+  #takeHistograms(interval: Milliseconds, points: readonly HistogramPoint[]): void {
+    this.#expect('histograms');
+    checkAmounts('interval of histograms', [interval]);
+    if (this.#histogramInterval !== undefined && interval !== this.#histogramInterval) {
+      throw bad(`histograms of ${interval} ms intervals after ones of ${this.#histogramInterval} ms`);
+    }
+    this.#histogramInterval = interval;
+    for (const { time, histogram } of points) {
+      this.#buckets += Math.max(1, histogram.buckets.length);
+      if (this.#buckets > this.#limits.maxBuckets) throw tooMuch(`more than ${this.#limits.maxBuckets} buckets`);
+      this.#counted += countOf(histogram);
+      if (!Number.isSafeInteger(this.#counted)) throw bad('its histograms count more than 2^53 values');
+      this.#histograms.push({ time, histogram: this.#keepNames(histogram) });
+    }
+  }
+
+  #keepNames(histogram: Histogram): Histogram {
+    const labels = histogram.labels.map(({ key, value }) => ({
+      key: this.#keepText(key),
+      value: this.#keepText(value),
+    }));
+    return { ...histogram, title: this.#keepText(histogram.title), unit: this.#keepText(histogram.unit), labels };
+  }
+
+  #takeLines(lines: readonly TextLine[]): void {
+    this.#expect('histograms', 'text');
+    for (const line of lines) {
+      this.#lineText += line.text.length;
+      if (this.#lines.length >= this.#limits.maxLines || this.#lineText > this.#limits.maxLineText) {
+        this.#droppedLines++;
+      } else this.#lines.push(line);
+    }
+  }
+
+  #takePart({ part, outcome, failure }: PartOutcome): void {
+    const { kind } = this.#spec;
+    if (!this.#gives.parts.includes(part)) throw bad(`a part '${part}' of a capture of kind '${kind}' without one`);
+    if (this.#parts.some((known) => known.part === part)) throw bad(`its part '${part}' ends twice`);
+    if ((outcome === 'failed') !== (failure !== undefined)) {
+      throw bad(`its part '${part}' is ${outcome}, and its failure is ${failure === undefined ? 'not ' : ''}told`);
+    }
+    if (failure !== undefined) this.#keepText(`${failure.message}\0${failure.remedy}`);
+    this.#parts.push({ part, outcome, ...(failure === undefined ? {} : { failure }) });
+  }
+
+  #expect(what: 'counters' | 'profile' | 'histograms', words: string = what): void {
+    if (this.#gives[what] === 'never') {
+      throw bad(`${what === 'profile' ? 'a ' : ''}${words} from a capture of kind '${this.#spec.kind}'`);
+    }
+  }
+
   #takeChunk(chunk: ProfileChunk): void {
-    if (this.#kind === 'stat') throw bad("a profile from a capture of kind 'stat'");
+    this.#expect('profile');
     if (chunk.name !== '') {
       this.#otherProfiles++;
       return;

@@ -1,4 +1,4 @@
-// The same work for many hosts, some at a time.
+// The same work for many hosts, some at a time; and work that waits its turn.
 import PQueue from 'p-queue';
 
 /**
@@ -30,4 +30,15 @@ export async function fanOut<T, R>(
     if (outcome.status === 'rejected') throw outcome.reason;
     return outcome.value;
   });
+}
+
+export interface TaskQueue {
+  /** Settles as `work` does, when its turn has come. */
+  add<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** At most so many at a time, in the order in which they came. */
+export function taskQueue(concurrency: number): TaskQueue {
+  const queue = new PQueue({ concurrency });
+  return { add: (work) => queue.add(work) };
 }

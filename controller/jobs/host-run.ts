@@ -1,17 +1,19 @@
 // One host's part of a job: start the capture, follow its log to the end whatever happens to the connection, and say what came of it.
 import type { AgentApi } from '../../proto/agent-api.js';
-import type { CaptureSpec, Milliseconds } from '../../proto/capture.js';
+import type { CaptureSpec, Milliseconds, StapSpec } from '../../proto/capture.js';
 import { type Failure, FailureError, fail, toFailure } from '../../proto/failure.js';
 import type { Host, HostRun } from '../api.js';
 import type { Clock } from '../clock.js';
 import type { Agents } from '../fleet/host-pool.js';
 import { askingRetries, callFailure, followingRetries, retryDelay } from '../transport/retry.js';
+import { partsOf } from './capture-gives.js';
 import { CaptureIntake, type CaptureResult, type IntakeLimits } from './capture-intake.js';
 import { withDeadline } from './deadline.js';
+import type { ModuleSupply } from './module-supply.js';
 import type { RunRecord } from './run-record.js';
 
 /** What the agent told besides the result itself; also of a run that failed. */
-export type CaptureFacts = Pick<HostRun, 'sequence' | 'losses' | 'cost' | 'artifacts' | 'commandLines'>;
+export type CaptureFacts = Pick<HostRun, 'sequence' | 'losses' | 'cost' | 'artifacts' | 'commandLines' | 'parts'>;
 
 /** A host's failure is a value of its run. */
 type Ending =
@@ -29,6 +31,8 @@ export interface HostRunOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly limits: IntakeLimits;
+  /** Where scripts are compiled; undefined when the host does that by itself. */
+  readonly modules: ModuleSupply | undefined;
   /** Stop the capture and keep what there is. */
   readonly stop: AbortSignal;
   /** Discard it. */
@@ -41,6 +45,8 @@ export interface HostRunOptions {
 const lingering: Milliseconds = 2_000;
 /** For telling an agent to stop. */
 const stopTimeout: Milliseconds = 5_000;
+/** A host that compiles a script by itself may take so much longer. */
+const compileAllowance: Milliseconds = 5 * 60_000;
 
 /** Rejects only with the reason of `abandon`, or when the store fails. */
 export async function driveHostRun(options: HostRunOptions): Promise<HostRunEnd> {
@@ -62,20 +68,22 @@ class HostRunDrive {
 
   constructor(options: HostRunOptions) {
     this.#options = options;
-    this.#intake = new CaptureIntake(options.spec.kind, options.limits);
+    this.#intake = new CaptureIntake(options.spec, options.limits);
+    for (const { part, failure } of options.record.run.parts) {
+      if (failure !== undefined) this.#intake.missPart(part, failure);
+    }
     this.#interrupt = AbortSignal.any([this.#deadline.signal, options.cancel, options.abandon]);
   }
 
   async run(): Promise<Ending> {
-    const { record, stop, cancel, abandon, spec, grace } = this.#options;
+    const { record, stop, cancel, abandon } = this.#options;
     abandon.throwIfAborted();
     const isStarted = record.run.state === 'running' || record.run.state === 'fetching';
     if (record.run.state === 'waiting' && cancel.aborted) return neverStarted('cancelled before it started');
     if (record.run.state === 'waiting' && stop.aborted) return neverStarted('stopped before it started');
-    const limit = (spec.kind === 'file' ? 0 : spec.duration) + grace;
-    this.#tasks.push(this.#expireAfter(limit));
     try {
-      if (!isStarted) {
+      if (isStarted) this.#tasks.push(this.#expireAfter(this.#limit()));
+      else {
         const refused = await this.#start();
         if (refused !== undefined) return refused;
       }
@@ -94,18 +102,20 @@ class HostRunDrive {
   }
 
   facts(): CaptureFacts {
-    const { sequence, losses, cost, artifacts, commandLines } = this.#intake;
-    return { sequence, losses, cost, artifacts, commandLines };
+    const { sequence, losses, cost, artifacts, commandLines, parts } = this.#intake;
+    return { sequence, losses, cost, artifacts, commandLines, parts };
   }
 
   /** Undefined when the capture is registered at the agent. */
   async #start(): Promise<Ending | undefined> {
-    const { record, agents, host, spec, requester, stop, clock } = this.#options;
+    const { record, agents, host, requester, stop, clock } = this.#options;
     await record.update({ state: 'connecting', started: record.run.started || clock.now() });
     const { captureId } = record.run;
     // A capture that is being registered may be stopped only afterwards: otherwise nobody knows whether it runs.
     const signal = AbortSignal.any([this.#interrupt, stop]);
     try {
+      const spec = await this.#startable(signal);
+      this.#tasks.push(this.#expireAfter(this.#limit()));
       await agents.ask(host, askingRetries, signal, (api) => api.startCapture({ captureId, spec, requester }, signal));
     } catch (error) {
       if (this.#interrupt.aborted) return this.#interrupted();
@@ -114,6 +124,33 @@ class HostRunDrive {
     }
     await record.update({ state: 'running' });
     return undefined;
+  }
+
+  /** What this host is to do: with the module that it was sent, and of a kit without the part that cannot be had there. */
+  async #startable(signal: AbortSignal): Promise<CaptureSpec> {
+    const { host, record, modules, spec } = this.#options;
+    const stap = partsOf(spec).find((part) => part.kind === 'stap');
+    if (stap === undefined || modules === undefined) return spec;
+    // A controller before this one may have come to this decision and started the capture with it: it must be the same again.
+    if (record.run.parts.some(({ part }) => part === 'stap')) return withStap(spec, undefined);
+    try {
+      await record.update({ captureState: 'compiling' });
+      const module = await modules.supply(host, stap, signal);
+      if (module === undefined) return spec;
+      await record.update({ module, captureState: undefined });
+      return withStap(spec, { ...stap, module });
+    } catch (error) {
+      if (signal.aborted || spec.kind !== 'kit' || spec.parts.length === 1) throw error;
+      this.#intake.missPart('stap', toFailure(error));
+      await record.update({ parts: this.#intake.parts, captureState: undefined });
+      return withStap(spec, undefined);
+    }
+  }
+
+  #limit(): Milliseconds {
+    const { spec, grace } = this.#options;
+    const isCompiled = partsOf(spec).some((part) => part.kind === 'stap');
+    return (spec.kind === 'file' ? 0 : spec.duration) + grace + (isCompiled ? compileAllowance : 0);
   }
 
   async #follow(): Promise<Ending> {
@@ -190,17 +227,17 @@ class HostRunDrive {
     if (result.outcome === 'discarded') {
       return ended('cancelled', fail('cancelled', 'the capture was discarded at the agent').failure);
     }
-    if (result.profile === undefined && result.series === undefined) {
+    if (isNothing(result)) {
       return ended('cancelled', fail('cancelled', 'stopped before anything was recorded').failure);
     }
     return { kind: 'result', result };
   }
 
   async #interrupted(): Promise<Ending> {
-    const { abandon, cancel, grace, spec } = this.#options;
+    const { abandon, cancel } = this.#options;
     abandon.throwIfAborted();
     if (cancel.aborted) return this.#discardAs('cancelled', 'cancelled');
-    const limit = (spec.kind === 'file' ? 0 : spec.duration) + grace;
+    const limit = this.#limit();
     if (this.#broken !== undefined) {
       const { message, remedy } = this.#broken;
       return lost({ code: 'lost', message: `${message}; gave up after ${limit} ms`, remedy });
@@ -264,4 +301,18 @@ function neverStarted(message: string): Ending {
 function lost(failure: Failure): Ending {
   const message = `the capture was begun, and its agent or its log went away: ${failure.message}`;
   return ended('lost', { code: 'lost', message, remedy: failure.remedy });
+}
+
+/** A script may print nothing; a capture that was stopped may not have got to anything. */
+function isNothing({ outcome, profile, series, histograms, text }: CaptureResult): boolean {
+  if (profile !== undefined || series !== undefined) return false;
+  if (histograms === undefined) return true;
+  return outcome === 'stopped' && histograms.points.length === 0 && text.length === 0;
+}
+
+/** The spec with another stap part, or of a kit without one. */
+function withStap(spec: CaptureSpec, stap: StapSpec | undefined): CaptureSpec {
+  if (spec.kind !== 'kit') return stap ?? spec;
+  const others = spec.parts.filter((part) => part.kind !== 'stap');
+  return { ...spec, parts: stap === undefined ? others : [...others, stap] };
 }

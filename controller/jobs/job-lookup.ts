@@ -50,6 +50,9 @@ export function checkRequest(request: JobRequest): void {
   const wrong = names.find((name) => !hostNamePattern.test(name));
   if (names.length === 0) throw fail('bad-request', 'a job needs at least one host', '`perftrawl hosts` lists them');
   if (wrong !== undefined) throw fail('bad-request', `'${wrong}' is no host name`, 'mend the inventory');
+  if (request.buildHost !== undefined && !hostNamePattern.test(request.buildHost.name)) {
+    throw fail('bad-request', `'${request.buildHost.name}' is no host name`, 'mend the inventory');
+  }
   if (new Set(names).size < names.length) throw fail('bad-request', 'a host is in the job twice');
   if (!Number.isInteger(request.maxParallel) || request.maxParallel < 1) {
     throw fail(

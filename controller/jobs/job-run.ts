@@ -1,17 +1,19 @@
 // One job from its host runs to its merged result. It can be taken up at any point by another process and comes to the same end.
 import type { Profile } from '../../profile/profile.js';
-import { type Failure, type FailureError, fail, toFailure } from '../../proto/failure.js';
+import { type Failure, fail, toFailure } from '../../proto/failure.js';
 import { type DecodeLimits, encodeProfile, ProfileDecoder } from '../../proto/profile-codec.js';
 import type { Host, HostRun, JobEvent, RunOptions } from '../api.js';
 import type { Clock } from '../clock.js';
 import type { Agents } from '../fleet/host-pool.js';
 import type { ControlStore, StoredJob, StoredJobState } from '../store/control-store.js';
 import type { SampleStore } from '../store/sample-store.js';
-import { type Addition, Aggregate, wantedTypes } from './aggregate.js';
+import { Aggregate, type Merged, wantedTypes } from './aggregate.js';
 import type { CaptureResult, IntakeLimits } from './capture-intake.js';
 import { withDeadline } from './deadline.js';
 import { fanOut } from './fan-out.js';
 import { driveHostRun, type HostRunEnd } from './host-run.js';
+import type { ModuleCache } from './module-cache.js';
+import { ModuleSupply } from './module-supply.js';
 import { RunRecord } from './run-record.js';
 
 export interface JobRunTools {
@@ -21,6 +23,7 @@ export interface JobRunTools {
   readonly clock: Clock;
   readonly random: () => number;
   readonly limits: IntakeLimits;
+  readonly modules: ModuleCache;
 }
 
 /** How often the owner says that it lives and asks whether the job was cancelled, in milliseconds. */
@@ -78,6 +81,7 @@ class JobRun {
   readonly #cancel: AbortSignal;
   readonly #abandon: AbortSignal;
   readonly #aggregate: Aggregate;
+  readonly #modules: ModuleSupply | undefined;
   readonly #records = new Map<string, RunRecord>();
 
   constructor(job: StoredJob, options: RunOptions, tools: JobRunTools, cancel: AbortSignal, abandon: AbortSignal) {
@@ -88,6 +92,11 @@ class JobRun {
     this.#cancel = cancel;
     this.#abandon = abandon;
     this.#aggregate = new Aggregate(wantedTypes(job.request.spec));
+    const { buildHost } = job.request;
+    const { agents, clock, modules } = tools;
+    const signal = AbortSignal.any([options.signal, cancel, abandon]);
+    this.#modules =
+      buildHost === undefined ? undefined : new ModuleSupply({ buildHost, cache: modules, agents, clock, signal });
   }
 
   async run(): Promise<void> {
@@ -102,11 +111,9 @@ class JobRun {
     await this.#settle();
     const runs = [...this.#records.values()].map((record) => record.run);
     const missing = runs.filter((run) => run.state !== 'succeeded').map((run) => run.host);
-    const { profile, series } = this.#aggregate.finish(missing);
-    await samples.put(
-      { jobId: id, host: undefined },
-      { chunks: profile === undefined ? [] : [...encodeProfile(profile)], series },
-    );
+    const { profile, series, histograms } = this.#aggregate.finish(missing);
+    const chunks = profile === undefined ? [] : [...encodeProfile(profile)];
+    await samples.put({ jobId: id, host: undefined }, { chunks, series, histograms, text: [] });
   }
 
   endState(): Exclude<StoredJobState, 'running'> {
@@ -123,7 +130,7 @@ class JobRun {
     const abandon = AbortSignal.any([this.#abandon, abandoned]);
     const end = await driveHostRun({
       ...{ host, spec, requester, grace, record, agents, clock, random, limits, abandon },
-      ...{ stop: this.#stop, cancel: this.#cancel },
+      ...{ stop: this.#stop, cancel: this.#cancel, modules: this.#modules },
     });
     abandon.throwIfAborted();
     if (end.kind === 'failure') {
@@ -137,23 +144,21 @@ class JobRun {
 
   /** The result first, then the state: whoever resumes the job in between stores the same result once more. */
   async #keep(host: Host, record: RunRecord, result: CaptureResult, facts: HostRunEnd['facts']): Promise<void> {
-    const { chunks, profile, series } = result;
-    await this.#tools.samples.put({ jobId: this.#job.id, host: host.name }, { chunks, series });
-    const additions: Addition[] = [];
-    if (profile !== undefined) additions.push(this.#aggregate.addProfile(host.name, profile));
-    if (series !== undefined) additions.push(this.#aggregate.addSeries(series));
-    const refusal = additions.find((addition) => addition.kind === 'refused');
-    if (refusal !== undefined) await this.#fail(record, 'failed', refusal.failure, facts);
-    else if (additions.some((addition) => addition.kind === 'held'))
-      await record.update({ ...facts, state: 'fetching' });
-    else await this.#succeed(host, record, facts);
-    if (refusal !== undefined) await this.#release(host, record.run);
+    const { chunks, series, histograms, text } = result;
+    await this.#tools.samples.put({ jobId: this.#job.id, host: host.name }, { chunks, series, histograms, text });
+    const addition = this.#aggregate.add(host.name, result);
+    if (addition.kind === 'held') await record.update({ ...facts, state: 'fetching' });
+    else if (addition.kind === 'merged') await this.#succeed(host, record, facts);
+    else {
+      await this.#fail(record, 'failed', addition.failure, facts);
+      await this.#release(host, record.run);
+    }
   }
 
   async #settle(): Promise<void> {
     const { id, request } = this.#job;
     const { samples, limits } = this.#tools;
-    const load = (host: string) => loadStored(samples, id, host, limits.decode);
+    const load = (host: string) => loadResult(samples, id, host, limits.decode);
     const { merged, refused } = await this.#aggregate.settle(load);
     const hostOf = (name: string) => request.hosts.filter((host) => host.name === name);
     for (const host of merged.flatMap(hostOf)) {
@@ -168,10 +173,8 @@ class JobRun {
   }
 
   async #succeed(host: Host, record: RunRecord, facts: HostRunEnd['facts']): Promise<void> {
-    const { sequence, losses, cost, artifacts, commandLines } = facts;
     const ended = this.#tools.clock.now();
-    const captureState = 'done';
-    await record.update({ sequence, losses, cost, artifacts, commandLines, state: 'succeeded', captureState, ended });
+    await record.update({ ...factsOf(facts), state: 'succeeded', captureState: 'done', ended });
     await this.#release(host, record.run);
   }
 
@@ -181,9 +184,8 @@ class JobRun {
     failure: Failure,
     facts: HostRunEnd['facts'],
   ): Promise<void> {
-    const { sequence, losses, cost, artifacts, commandLines } = facts;
     const ended = this.#tools.clock.now();
-    await record.update({ sequence, losses, cost, artifacts, commandLines, state, failure, ended });
+    await record.update({ ...factsOf(facts), state, failure, ended });
   }
 
   /** Artifacts stay at the agent until the job is deleted. */
@@ -219,19 +221,23 @@ export async function releaseCapture(
   }
 }
 
-/** A stored profile, decoded and checked anew. @throws FailureError 'bad-data' */
-export async function loadStored(
-  samples: SampleStore,
-  jobId: string,
-  host: string | undefined,
-  limits: DecodeLimits,
-): Promise<Profile> {
-  const profile = await findStored(samples, jobId, host, limits);
-  if (profile === undefined) throw absent(jobId, host);
-  return profile;
+/** A host run as it was before it went on has more than its facts. */
+function factsOf({ sequence, losses, cost, artifacts, commandLines, parts }: HostRunEnd['facts']): HostRunEnd['facts'] {
+  return { sequence, losses, cost, artifacts, commandLines, parts };
 }
 
-/** The same, undefined when there is none. */
+/** What a host run left in the store. @throws FailureError 'bad-data' when that is nothing, or damaged */
+async function loadResult(samples: SampleStore, jobId: string, host: string, limits: DecodeLimits): Promise<Merged> {
+  const profile = await findStored(samples, jobId, host, limits);
+  const series = await samples.series({ jobId, host });
+  const histograms = await samples.histograms({ jobId, host });
+  if (profile === undefined && series === undefined && histograms === undefined) {
+    throw fail('bad-data', `the store has lost the result of ${host} of job ${jobId}`);
+  }
+  return { profile, series, histograms };
+}
+
+/** A stored profile, decoded and checked anew; undefined when there is none. @throws FailureError 'bad-data' */
 export async function findStored(
   samples: SampleStore,
   jobId: string,
@@ -255,17 +261,9 @@ export async function addStored(
   host: string,
   limits: DecodeLimits,
 ): Promise<void> {
-  const profile = await findStored(samples, jobId, host, limits);
-  if (profile !== undefined) aggregate.addProfile(host, profile, true);
-  const series = await samples.series({ jobId, host });
-  if (series !== undefined) aggregate.addSeries(series);
-  if (profile === undefined && series === undefined) throw absent(jobId, host);
+  aggregate.add(host, await loadResult(samples, jobId, host, limits), true);
 }
 
 export function isEnded(run: HostRun): boolean {
   return run.state === 'succeeded' || run.state === 'failed' || run.state === 'lost' || run.state === 'cancelled';
-}
-
-function absent(jobId: string, host: string | undefined): FailureError {
-  return fail('bad-data', `the store has lost the result of ${host ?? 'all hosts'} of job ${jobId}`);
 }

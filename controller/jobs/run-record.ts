@@ -39,7 +39,8 @@ export class RunRecord {
   async take(sequence: number, body: CaptureEventBody): Promise<void> {
     if (body.kind !== 'profile-chunk') this.#onEvent({ kind: 'capture', host: this.#run.host, body });
     if (body.kind === 'state') {
-      const state: HostRunState = body.state === 'running' || body.state === 'resolving' ? 'running' : 'fetching';
+      const isOver = body.state === 'symbolizing' || body.state === 'done';
+      const state: HostRunState = isOver ? 'fetching' : 'running';
       await this.update({ sequence, captureState: body.state, state });
     } else if (body.kind === 'progress') {
       const { elapsed, samples, bytes, lost } = body;

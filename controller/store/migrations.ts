@@ -51,6 +51,25 @@ const migrations: readonly Migration[] = [
       );
     `,
   },
+  {
+    version: 2,
+    sql: `
+      create table histogram_series (
+        id integer primary key,
+        job_id text not null,
+        host text not null,
+        data blob not null,
+        unique (job_id, host)
+      );
+      create table text_lines (
+        id integer primary key,
+        job_id text not null,
+        host text not null,
+        data blob not null,
+        unique (job_id, host)
+      );
+    `,
+  },
 ];
 
 /** The version that this program writes. */

@@ -1,5 +1,7 @@
-// Results: profiles as the chunks they travelled in, and counter series; of each host, and merged.
+// Results: profiles as the chunks they travelled in, counter series, histograms over time, lines of text; of each host, and merged.
 import type { CounterSeries } from '../../profile/counter-series.js';
+import type { HistogramSeries } from '../../profile/histogram-series.js';
+import type { TextLine } from '../../profile/text-line.js';
 import type { ProfileChunk } from '../../proto/profile-codec.js';
 
 /** `host` undefined: the merged result of the job. */
@@ -12,6 +14,9 @@ export interface Result {
   /** All chunks of one profile, in order; empty when there is no profile. */
   readonly chunks: readonly ProfileChunk[];
   readonly series: CounterSeries | undefined;
+  readonly histograms: HistogramSeries | undefined;
+  /** Of one host only: merged text is read host by host. */
+  readonly text: readonly TextLine[];
 }
 
 /** Methods reject with a FailureError: 'bad-data' (corrupt), 'exhausted' (full or locked), 'permission'. */
@@ -21,5 +26,8 @@ export interface SampleStore {
   /** The chunks of the profile, one at a time; none when there is no profile. */
   chunks(key: ResultKey): AsyncIterable<ProfileChunk>;
   series(key: ResultKey): Promise<CounterSeries | undefined>;
+  histograms(key: ResultKey): Promise<HistogramSeries | undefined>;
+  /** In the order in which they were put; empty when there is none. */
+  text(key: ResultKey): Promise<readonly TextLine[]>;
   deleteJob(jobId: string): Promise<void>;
 }

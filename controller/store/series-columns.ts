@@ -1,9 +1,8 @@
 // A counter series as a compressed blob of columns: texts once, numbers side by side.
-import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
 import { z } from 'zod';
 import type { CounterPoint, CounterSeries, CounterStatus } from '../../profile/counter-series.js';
 import type { Loss } from '../../profile/loss.js';
-import { fail } from '../../proto/failure.js';
+import { packJson, TextRows, unpackJson } from './packed-json.js';
 
 const numbers = z.array(z.number());
 const columnsSchema = z.object({
@@ -24,13 +23,8 @@ type Columns = z.infer<typeof columnsSchema>;
 const statuses: readonly CounterStatus[] = ['counted', 'not-counted', 'not-supported'];
 
 export function encodeSeries(series: CounterSeries): Uint8Array {
-  const rows = new Map<string, number>();
-  const row = (text: string): number => {
-    const known = rows.get(text);
-    if (known !== undefined) return known;
-    rows.set(text, rows.size);
-    return rows.size - 1;
-  };
+  const rows = new TextRows();
+  const row = (text: string): number => rows.row(text);
   const { points } = series;
   const columns: Columns = {
     interval: series.interval,
@@ -44,13 +38,12 @@ export function encodeSeries(series: CounterSeries): Uint8Array {
     running: points.map((point) => point.runningPercent),
     texts: [],
   };
-  const json = JSON.stringify({ ...columns, texts: [...rows.keys()] });
-  return brotliCompressSync(json, { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } });
+  return packJson({ ...columns, texts: rows.texts() });
 }
 
 /** @throws FailureError 'bad-data' */
 export function decodeSeries(data: Uint8Array, where: string): CounterSeries {
-  const columns = readColumns(data, where);
+  const columns = unpackJson(data, columnsSchema, where);
   const { texts, time, interval } = columns;
   const points = time.map(
     (_, i): CounterPoint => ({
@@ -66,12 +59,4 @@ export function decodeSeries(data: Uint8Array, where: string): CounterSeries {
   // The texts were losses of this program when they were written.
   const losses = columns.losses.map(([kind, count, detail]) => ({ kind: texts[kind], count, detail: texts[detail] }));
   return { points, interval, losses: losses as Loss[] };
-}
-
-function readColumns(data: Uint8Array, where: string): Columns {
-  try {
-    return columnsSchema.parse(JSON.parse(brotliDecompressSync(data).toString('utf8')));
-  } catch (cause) {
-    throw fail('bad-data', `${where} cannot be read`, 'restore the database from a backup', cause);
-  }
 }

@@ -172,10 +172,11 @@ function toRunRow(run: HostRun, position: number): HostRunTable {
   return { job_id: run.jobId, host: run.host, position, state: run.state, run: JSON.stringify(run) };
 }
 
-/** JSON leaves out what is undefined; these fields are always there. */
+/** JSON leaves out what is undefined, and runs of older versions have no parts; these fields are always there. */
 function toRun(row: Selectable<HostRunTable>, path: string): HostRun {
   const run = parse<HostRun>(row.run, `${path}: host run ${row.job_id} ${row.host}`);
-  return { ...run, captureState: run.captureState, failure: run.failure, cost: run.cost };
+  const parts = run.parts ?? [];
+  return { ...run, captureState: run.captureState, failure: run.failure, cost: run.cost, parts, module: run.module };
 }
 
 /** This program wrote the text, and SQLite guards it; the codec of the JSON columns is this one cast. */

@@ -1,30 +1,51 @@
-// The SampleStore in SQLite: profiles as rows of compressed chunks, series as one blob each.
+// The SampleStore in SQLite: profiles as rows of compressed chunks, all else as one blob each.
 import { fail } from '../../proto/failure.js';
 import type { ProfileChunk } from '../../proto/profile-codec.js';
+import { decodeHistograms, encodeHistograms } from './histogram-columns.js';
 import type { ResultKey, SampleStore } from './sample-store.js';
 import { decodeSeries, encodeSeries } from './series-columns.js';
 import type { SqliteDatabase } from './sqlite-database.js';
 import type { ProfileChunkTable } from './tables.js';
+import { decodeText, encodeText } from './text-columns.js';
+
+const blobTables = ['counter_series', 'histogram_series', 'text_lines'] as const;
+type BlobTableName = (typeof blobTables)[number];
 
 /** The store does not own the database: whoever opened it closes it. */
 export function sqliteSampleStore({ db, guard, path }: SqliteDatabase): SampleStore {
+  const blob = (table: BlobTableName, key: ResultKey, what: string): Promise<Uint8Array | undefined> =>
+    guard(`reading ${what}`, async () => {
+      const row = await db
+        .selectFrom(table)
+        .select('data')
+        .where('job_id', '=', key.jobId)
+        .where('host', '=', hostColumn(key))
+        .executeTakeFirst();
+      return row?.data;
+    });
   return {
     put: (key, result) =>
       guard('storing a result', async () => {
         const job_id = key.jobId;
         const host = hostColumn(key);
-        const series = result.series === undefined ? undefined : encodeSeries(result.series);
+        const { series, histograms, text } = result;
+        const blobs: Record<BlobTableName, Uint8Array | undefined> = {
+          counter_series: series === undefined ? undefined : encodeSeries(series),
+          histogram_series: histograms === undefined ? undefined : encodeHistograms(histograms),
+          text_lines: text.length === 0 ? undefined : encodeText(text),
+        };
         await db.transaction().execute(async (change) => {
           await change.deleteFrom('profile_chunks').where('job_id', '=', job_id).where('host', '=', host).execute();
-          await change.deleteFrom('counter_series').where('job_id', '=', job_id).where('host', '=', host).execute();
           for (const [position, chunk] of result.chunks.entries()) {
             await change
               .insertInto('profile_chunks')
               .values({ job_id, host, position, ...toColumns(chunk) })
               .execute();
           }
-          if (series !== undefined) {
-            await change.insertInto('counter_series').values({ job_id, host, data: series }).execute();
+          for (const table of blobTables) {
+            await change.deleteFrom(table).where('job_id', '=', job_id).where('host', '=', host).execute();
+            const data = blobs[table];
+            if (data !== undefined) await change.insertInto(table).values({ job_id, host, data }).execute();
           }
         });
       }),
@@ -46,22 +67,24 @@ export function sqliteSampleStore({ db, guard, path }: SqliteDatabase): SampleSt
       }
     },
 
-    series: (key) =>
-      guard('reading counters', async () => {
-        const row = await db
-          .selectFrom('counter_series')
-          .select('data')
-          .where('job_id', '=', key.jobId)
-          .where('host', '=', hostColumn(key))
-          .executeTakeFirst();
-        return row === undefined ? undefined : decodeSeries(row.data, `${path}: counters of ${key.jobId}`);
-      }),
+    async series(key) {
+      const data = await blob('counter_series', key, 'counters');
+      return data === undefined ? undefined : decodeSeries(data, `${path}: counters of ${key.jobId}`);
+    },
+    async histograms(key) {
+      const data = await blob('histogram_series', key, 'histograms');
+      return data === undefined ? undefined : decodeHistograms(data, `${path}: histograms of ${key.jobId}`);
+    },
+    async text(key) {
+      const data = await blob('text_lines', key, 'text');
+      return data === undefined ? [] : decodeText(data, `${path}: text of ${key.jobId}`);
+    },
 
     deleteJob: (jobId) =>
       guard('deleting results', async () => {
         await db.transaction().execute(async (change) => {
           await change.deleteFrom('profile_chunks').where('job_id', '=', jobId).execute();
-          await change.deleteFrom('counter_series').where('job_id', '=', jobId).execute();
+          for (const table of blobTables) await change.deleteFrom(table).where('job_id', '=', jobId).execute();
         });
       }),
   };

@@ -5,7 +5,9 @@ export interface Tables {
   jobs: JobTable;
   host_runs: HostRunTable;
   profile_chunks: ProfileChunkTable;
-  counter_series: CounterSeriesTable;
+  counter_series: BlobTable;
+  histogram_series: BlobTable;
+  text_lines: BlobTable;
 }
 
 export interface JobTable {
@@ -43,10 +45,11 @@ export interface ProfileChunkTable {
   data: Uint8Array;
 }
 
-export interface CounterSeriesTable {
+/** One result of its kind per job and host. */
+export interface BlobTable {
   id: Generated<number>;
   job_id: string;
   host: string;
-  /** Brotli of the JSON that series-columns.ts makes. */
+  /** Brotli of the JSON that series-columns.ts, histogram-columns.ts and text-columns.ts make. */
   data: Uint8Array;
 }

@@ -35,4 +35,8 @@ const WORDS: Record<LossKind, readonly [one: string, many: string]> = {
   'not-supported': ['event not supported', 'events not supported'],
   'out-of-budget': ['piece of work given up at its bound', 'pieces of work given up at their bound'],
   'missing-hosts': ['host missing', 'hosts missing'],
+  'skipped-probes': ['probe hit skipped by SystemTap', 'probe hits skipped by SystemTap'],
+  'damaged-histograms': ['histogram damaged', 'histograms damaged'],
+  'dropped-lines': ['line of output dropped', 'lines of output dropped'],
+  'missing-parts': ['part missing', 'parts missing'],
 };

@@ -9,8 +9,12 @@ import type {
   CaptureInfo,
   CaptureState,
   HostDescription,
+  ModulePart,
+  ModuleRequest,
+  ModuleUpload,
   PreflightResult,
   ProcessInfo,
+  ScriptInfo,
 } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
 import { encodeProfile } from '../../proto/profile-codec.js';
@@ -43,6 +47,14 @@ export class FakeAgent implements AgentApi {
   /** Break the connection after this many more events: each follow stream ends with an error then. */
   breakAfter = Number.POSITIVE_INFINITY;
   readonly artifacts = new Map<string, { readonly data: Uint8Array; readonly sha256: string }>();
+  /** What it says about captures beforehand. */
+  preflightResult: PreflightResult = { problems: [], commandLines: ['perf record'], processes: [] };
+  /** What it compiles; each call is noted as `build RELEASE`. */
+  build: (request: ModuleRequest) => AsyncIterable<ModulePart> = () => {
+    throw fail('tool-missing', 'stap is not installed');
+  };
+  /** Modules that were put here, as far as they came. */
+  readonly modules = new Map<string, Buffer>();
   readonly #script: Script;
   readonly #captures = new Map<string, Running>();
 
@@ -59,7 +71,7 @@ export class FakeAgent implements AgentApi {
   }
 
   async preflight(): Promise<PreflightResult> {
-    return { problems: [], commandLines: ['perf record'], processes: [] };
+    return this.preflightResult;
   }
 
   async startCapture(request: StartCapture): Promise<{ readonly isNew: boolean }> {
@@ -124,6 +136,27 @@ export class FakeAgent implements AgentApi {
     return 'running';
   }
 
+  async listScripts(): Promise<readonly ScriptInfo[]> {
+    return [aScript];
+  }
+
+  async *buildModule(request: ModuleRequest): AsyncGenerator<ModulePart> {
+    this.calls.push(`build ${request.plan.kernelRelease}`);
+    yield* this.build(request);
+  }
+
+  async putModule({ sha256, offset, data }: ModuleUpload): Promise<number> {
+    const there = this.modules.get(sha256) ?? Buffer.alloc(0);
+    if (data.length === 0) return there.length;
+    this.calls.push(`put ${offset}+${data.length}`);
+    if (this.breakAfter-- <= 0) {
+      this.breakAfter = Number.POSITIVE_INFINITY;
+      throw fail('unreachable', 'the connection broke');
+    }
+    this.modules.set(sha256, Buffer.concat([there.subarray(0, offset), data]));
+    return offset + data.length;
+  }
+
   async listCaptures(): Promise<readonly CaptureInfo[]> {
     return [];
   }
@@ -173,9 +206,22 @@ export const finished: CaptureEventBody = {
 
 const aCost = { toolCpu: 10, agentCpu: 20, peakMemoryBytes: 1e6, recordedBytes: 500, spooledBytes: 100, wall: 110 };
 
+const aScript: ScriptInfo = {
+  name: 'pagefault-latency',
+  summary: 'how long page faults take, by type',
+  doc: 'Each fault is timed.',
+  parameters: [{ name: 'by', type: 'text', default: 'type', unit: '', doc: 'what to tell apart' }],
+  variants: [
+    { name: 'kprobe', doc: 'needs no debuginfo', needs: ['kprobe:handle_mm_fault'], sha256: 'a', text: '# x\n' },
+  ],
+  testedOn: ['6.1.0'],
+  cost: '1 us per fault',
+};
+
 const aHost: HostDescription = {
   hostname: 'fake',
   kernelRelease: '6.1.0',
+  kernelBuildId: 'abc123',
   architecture: 'x86_64',
   cpuCount: 2,
   memoryBytes: 2 ** 34,

@@ -10,9 +10,17 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AgentApi } from '../../proto/agent-api.js';
 import { type AgentConnection, connectAgent } from '../../proto/agent-client.js';
 import { addAgentService, SERVER_OPTIONS } from '../../proto/agent-server.js';
-import type { CaptureEvent, CaptureSpec, HostDescription } from '../../proto/capture.js';
+import type {
+  CaptureEvent,
+  CaptureSpec,
+  HostDescription,
+  ModulePart,
+  ModuleRequest,
+  ScriptInfo,
+} from '../../proto/capture.js';
 import { serveStream } from '../../proto/duplex.js';
 import { fail } from '../../proto/failure.js';
+import { MAX_MODULE_PART_BYTES } from '../../proto/stap-codec.js';
 
 const spec: CaptureSpec = {
   kind: 'record',
@@ -29,6 +37,7 @@ const spec: CaptureSpec = {
 const host: HostDescription = {
   hostname: 'db1',
   kernelRelease: '6.1.0',
+  kernelBuildId: 'ab12',
   architecture: 'x86_64',
   cpuCount: 2,
   memoryBytes: 2 ** 34,
@@ -43,6 +52,40 @@ const host: HostDescription = {
   usableEvents: ['page-faults'],
   unusableEvents: ['cycles'],
   problems: [{ code: 'no-pmu', message: 'no cycles', remedy: '', isFatal: false }],
+};
+
+const script: ScriptInfo = {
+  name: 'pagefault-latency',
+  summary: 'how long',
+  doc: '',
+  parameters: [],
+  variants: [
+    { name: 'kprobe', doc: '', needs: ['kprobe:handle_mm_fault'], sha256: 'cd'.repeat(32), text: 'probe x {}' },
+  ],
+  testedOn: [],
+  cost: '',
+};
+
+const request: ModuleRequest = {
+  spec: {
+    kind: 'stap',
+    target: { kind: 'system' },
+    duration: 1000,
+    interval: 500,
+    script: { from: 'catalogue', name: script.name, parameters: {} },
+    overheadPercent: 10,
+    keepRaw: false,
+  },
+  plan: {
+    script: script.name,
+    variant: 'kprobe',
+    scriptSha256: 'cd'.repeat(32),
+    kernelRelease: '6.1.0',
+    kernelBuildId: 'ef'.repeat(20),
+    machine: 'x86_64',
+    canCompile: true,
+    canRun: false,
+  },
 };
 
 /** An agent that answers with what it was asked. */
@@ -74,6 +117,16 @@ function echoAgent(seen: unknown[]): AgentApi {
       { captureId: 'c', kind: 'stat', state: 'running', started: 1, lastSequence: 2, spooledBytes: 3 },
     ],
     releaseCapture: async () => false,
+    listScripts: async () => [script],
+    async *buildModule(request) {
+      seen.push(request);
+      yield { data: Buffer.alloc(MAX_MODULE_PART_BYTES, 7) };
+      yield { data: Buffer.from('end'), end: { sha256: 'ab'.repeat(32), size: MAX_MODULE_PART_BYTES + 3 } };
+    },
+    putModule: async (upload) => {
+      seen.push(upload);
+      return upload.offset + upload.data.length;
+    },
   };
 }
 
@@ -118,6 +171,19 @@ describe('the agent service', () => {
   it('carries a spec as it was made', async () => {
     await connection.api.startCapture({ captureId: 'c1', spec, requester: 'me' }, signal);
     expect(seen).toEqual([{ captureId: 'c1', spec, requester: 'me' }]);
+  });
+
+  it('carries the catalogue, a module to compile, and a module in parts', async () => {
+    expect(await connection.api.listScripts(signal)).toEqual([script]);
+    const parts: ModulePart[] = [];
+    for await (const part of connection.api.buildModule(request, signal)) parts.push(part);
+    expect(parts.map(({ data }) => data.length)).toEqual([MAX_MODULE_PART_BYTES, 3]);
+    expect(parts[0].end).toBeUndefined();
+    expect(parts[1].end).toEqual({ sha256: 'ab'.repeat(32), size: MAX_MODULE_PART_BYTES + 3 });
+    const upload = { sha256: 'ab'.repeat(32), size: 9, offset: 4, data: new Uint8Array([1, 2, 3, 4, 5]) };
+    expect(await connection.api.putModule(upload, signal)).toBe(9);
+    expect(seen[0]).toEqual(request);
+    expect(seen[1]).toMatchObject({ ...upload, data: Buffer.from(upload.data) });
   });
 
   it('keeps code, message and remedy of a failure', async () => {

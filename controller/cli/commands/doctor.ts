@@ -1,6 +1,6 @@
 // `perftrawl doctor`: what each host lacks, and the command that mends it.
 import { Command } from '@commander-js/extra-typings';
-import type { HostDescription, Problem, RecordSpec } from '../../../proto/capture.js';
+import type { HostDescription, PreflightResult, Problem, RecordSpec } from '../../../proto/capture.js';
 import type { Failure } from '../../../proto/failure.js';
 import type { Answer } from '../../api.js';
 import { weightText, withCommas } from '../../views/number-text.js';
@@ -10,9 +10,12 @@ import type { CommandContext } from '../context.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { writeJson, writeLines } from '../io.js';
 import { selectHosts } from '../run-job.js';
+import { type Fit, fitOf, probeSpec } from './stap-catalogue.js';
 
 interface DoctorRequest {
   readonly on: string;
+  /** Of the catalogue. */
+  readonly script: string | undefined;
 }
 
 interface HostReport {
@@ -20,6 +23,8 @@ interface HostReport {
   readonly description: HostDescription | undefined;
   readonly failure: Failure | undefined;
   readonly problems: readonly Problem[];
+  /** Whether the script that was asked about runs there. */
+  readonly stap: Fit | undefined;
   /** Difference of the clocks, milliseconds: host minus this machine. */
   readonly clockOffset: number;
 }
@@ -36,6 +41,9 @@ const PROBE: RecordSpec = {
   keepRaw: false,
 };
 
+/** What `--stap` is about when no script is named. */
+const DEFAULT_SCRIPT = 'pagefault-latency';
+
 /** A clock that is further away makes start times of hosts hard to compare. */
 const TOLERATED_OFFSET = 2000;
 
@@ -48,9 +56,17 @@ async function runDoctor(context: CommandContext, request: DoctorRequest): Promi
     const answered = io.now();
     const reachable = descriptions.flatMap((answer) => (answer.ok ? [answer.host] : []));
     const preflights = reachable.length === 0 ? [] : await app.preflight(reachable, PROBE, io.interrupt.stop);
+    const { script } = request;
+    const scripted =
+      script === undefined || reachable.length === 0
+        ? []
+        : await app.preflight(reachable, probeSpec(script), io.interrupt.stop);
     const reports = descriptions.map((answer) => {
-      const preflight = preflights.find((other) => other.host.name === answer.host.name);
-      return reportOf(answer, preflight === undefined ? [] : problemsOf(preflight), { asked, answered });
+      const ofHost = (other: Answer<PreflightResult>): boolean => other.host.name === answer.host.name;
+      const probed = [...preflights.filter(ofHost), ...scripted.filter(ofHost)].flatMap(problemsOf);
+      const report = reportOf(answer, probed, { asked, answered });
+      const stap = scripted.filter(ofHost).map((preflight) => fitOf(script ?? '', preflight))[0];
+      return { ...report, stap };
     });
     if (context.isJson) await writeJson(io, { hosts: reports });
     else
@@ -66,14 +82,19 @@ export function doctorCommand(session: CliSession) {
   return new Command('doctor')
     .description('say what is missing on each host, and the command that mends it; exit code 1 if captures would fail')
     .addOption(HOST_OPTIONS.on)
+    .option('--stap [script]', `also whether a SystemTap script runs there (default: ${DEFAULT_SCRIPT})`)
     .addHelpText(
       'after',
       examples([
         { does: 'is everything ready?', line: 'perftrawl doctor' },
         { does: 'only the web hosts, for a script', line: 'perftrawl doctor --on role=web --json' },
+        { does: 'what is missing for SystemTap?', line: 'perftrawl doctor --on role=db --stap pagefault-latency' },
       ]),
     )
-    .action(async (flags) => session.end(await runDoctor(session.context(), flags)));
+    .action(async (flags) => {
+      const script = flags.stap === true ? DEFAULT_SCRIPT : flags.stap;
+      session.end(await runDoctor(session.context(), { on: flags.on, script }));
+    });
 }
 
 function problemsOf(answer: Answer<{ readonly problems: readonly Problem[] }>): readonly Problem[] {
@@ -85,7 +106,7 @@ function problemsOf(answer: Answer<{ readonly problems: readonly Problem[] }>): 
 function reportOf(answer: Answer<HostDescription>, probed: readonly Problem[], between: Span): HostReport {
   const host = answer.host.name;
   if (!answer.ok) {
-    return { host, description: undefined, failure: answer.failure, problems: [], clockOffset: 0 };
+    return { host, description: undefined, failure: answer.failure, problems: [], stap: undefined, clockOffset: 0 };
   }
   const clockOffset = offsetOf(answer.value.clock, between);
   const problems = distinct([...answer.value.problems, ...probed]);
@@ -97,7 +118,7 @@ function reportOf(answer: Answer<HostDescription>, probed: readonly Problem[], b
       isFatal: false,
     });
   }
-  return { host, description: answer.value, failure: undefined, problems, clockOffset };
+  return { host, description: answer.value, failure: undefined, problems, stap: undefined, clockOffset };
 }
 
 interface Span {
@@ -131,6 +152,7 @@ function reportLines(context: CommandContext, report: HostReport): string[] {
   const mark = hasFatal(report) ? red('✗') : problems.length > 0 ? yellow('!') : green('✓');
   const lines = [`${mark} ${name}${description === undefined ? '' : `  ${dim(printable(factsText(description)))}`}`];
   if (problems.length === 0) lines.push('    ready to capture');
+  if (report.stap !== undefined) lines.push(`    stap ${printable(fitText(report.stap))}`);
   for (const problem of problems) {
     const severity = problem.isFatal ? red('captures fail') : yellow('less to see');
     lines.push(`    ${severity}: ${printable(problem.message)}`, ...remedyLines(problem.remedy));
@@ -139,6 +161,12 @@ function reportLines(context: CommandContext, report: HostReport): string[] {
     lines.push(`    ${dim(`events that do not work there: ${printable(description.unusableEvents.join(', '))}`)}`);
   }
   return [...lines, ''];
+}
+
+function fitText({ script, runs, variant }: Fit): string {
+  const which = variant === '' ? script : `${script} (${variant})`;
+  if (runs === 'yes') return `${which} runs here`;
+  return runs === 'elsewhere' ? `${which} runs here, compiled elsewhere with --build-on` : `${which} does not run here`;
 }
 
 function remedyLines(remedy: string): string[] {

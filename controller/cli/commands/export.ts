@@ -1,23 +1,29 @@
-// `perftrawl export`: a job as folded stacks, SVG flame graph, pprof, perf script text, JSON or CSV.
+// `perftrawl export`: a job as folded stacks, SVG flame graph, pprof, perf script text, JSON, CSV, OpenMetrics or plain text.
 import { Command } from '@commander-js/extra-typings';
 import type { Profile } from '../../../profile/profile.js';
 import { fail } from '../../../proto/failure.js';
 import type { App, HostRun, Job } from '../../api.js';
 import type { Exporter, ExportOptions, ExportParts } from '../../export/exporter.js';
 import { findExporter } from '../../export/formats.js';
+import { findHistogramExporter } from '../../export/histogram-formats.js';
 import type { MinWidth, PaletteName } from '../../export/svg/flame-graph-options.js';
 import { type CliSession, examples } from '../command.js';
 import type { CommandContext } from '../context.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
+import { EXPORT_KINDS, type ExportKind, exportKind, FORMATS, type Format } from '../export-kind.js';
 import { writeFileOf } from '../export-profile.js';
+import { histogramSource } from '../histogram-source.js';
 import { write, writeJson, writeLines } from '../io.js';
 import { parseChoice, parseWhole } from '../options/numbers.js';
 import { UsageError } from '../usage-error.js';
 import { profileOf } from './show.js';
+import { textOf } from './text.js';
 
 /** As commander hands them over. */
 interface ExportFlags {
   readonly format: string;
+  readonly of?: string | undefined;
+  readonly heatMap?: true | undefined;
   readonly host?: string | undefined;
   readonly output?: string | undefined;
   readonly event?: string | undefined;
@@ -37,9 +43,6 @@ interface ExportFlags {
   readonly tid?: true | undefined;
   readonly addrs?: true | undefined;
 }
-
-export const FORMATS = ['folded', 'svg', 'pprof', 'perf-script', 'json', 'csv'] as const;
-type Format = (typeof FORMATS)[number];
 
 export const PALETTES: readonly PaletteName[] = [
   'hot',
@@ -62,6 +65,9 @@ export const PALETTES: readonly PaletteName[] = [
 export interface ExportRequest {
   readonly job: string;
   readonly format: Format;
+  /** `undefined`: what the job is about. */
+  readonly of: ExportKind | undefined;
+  readonly isHeatMap: boolean;
   readonly host: string | undefined;
   /** `undefined`: stdout. */
   readonly file: string | undefined;
@@ -76,6 +82,8 @@ function parseExport(job: string, flags: ExportFlags): ExportRequest {
   return {
     job,
     format: parseChoice('--format', flags.format, FORMATS),
+    of: flags.of === undefined ? undefined : parseChoice('--of', flags.of, EXPORT_KINDS),
+    isHeatMap: flags.heatMap === true,
     host: flags.host,
     file: flags.output === '-' ? undefined : flags.output,
     options: {
@@ -115,11 +123,8 @@ async function runExport(context: CommandContext, request: ExportRequest): Promi
   }
   return context.withApp(async (app) => {
     const job = await app.job(request.job);
-    const exporter = exporterOf(job, request.format);
-    if (request.file === undefined && io.isStdoutTty && isBinary(exporter)) {
-      throw new UsageError(`${request.format} is binary and stdout is a terminal: give -o FILE${exporter.extension}`);
-    }
-    const parts = await partsOf(context, app, job, exporter, request);
+    const kind = await exportKind(app, job, request.format, request.host, request.of);
+    const parts = await partsOf(context, app, job, kind, request);
     if (request.file === undefined) {
       for await (const part of parts) {
         if (io.stdout.destroyed) break;
@@ -135,37 +140,82 @@ async function runExport(context: CommandContext, request: ExportRequest): Promi
   });
 }
 
-/** The counters of a stat job have formats of their own. */
-function exporterOf(job: Job, format: string): Exporter {
-  const isSeries = job.request.spec.kind === 'stat';
-  const exporter = findExporter(format, isSeries ? 'series' : 'profile');
-  if (exporter !== undefined) return exporter;
-  const holds = isSeries ? 'counters' : 'a profile';
-  const others = FORMATS.filter((name) => findExporter(name, isSeries ? 'series' : 'profile') !== undefined);
-  throw new UsageError(`--format: job ${job.id} holds ${holds}, which ${format} cannot show; use ${others.join(', ')}`);
+type Parts = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
+
+async function partsOf(
+  context: CommandContext,
+  app: App,
+  job: Job,
+  kind: ExportKind,
+  request: ExportRequest,
+): Promise<Parts> {
+  switch (kind) {
+    case 'profile':
+      return profileParts(context, app, job, exporterOf(request.format, 'profile'), request);
+    case 'counters':
+      return counterParts(app, job, exporterOf(request.format, 'series'), request);
+    case 'histograms':
+      return histogramParts(context, app, job, request);
+    case 'text':
+      return textParts(app, job, request.host);
+  }
+}
+
+function exporterOf(format: Format, from: 'profile' | 'series'): Exporter {
+  const exporter = findExporter(format, from);
+  if (exporter === undefined) throw new UsageError(`--format: ${format} cannot show that`);
+  return exporter;
 }
 
 function isBinary({ mediaType }: Exporter): boolean {
   return !/^text\/|[/+](json|xml)\b/.test(mediaType);
 }
 
-async function partsOf(
+async function profileParts(
   context: CommandContext,
   app: App,
   job: Job,
   exporter: Exporter,
   request: ExportRequest,
-): Promise<Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>> {
-  if (exporter.needs === 'series') {
-    const series = await app.series(job.id, request.host);
-    if (series === undefined)
-      throw fail('not-found', `job ${job.id} has no counters`, `\`perftrawl jobs show ${job.id}\` says why`);
-    return exporter.write(series, request.options);
+): Promise<Parts> {
+  if (request.file === undefined && context.io.isStdoutTty && isBinary(exporter)) {
+    throw new UsageError(`${request.format} is binary and stdout is a terminal: give -o FILE${exporter.extension}`);
   }
+  if (exporter.needs === 'series') throw new UsageError(`--format: ${request.format} is one of counters`);
   if (exporter.needs === 'timed') return rawStacks(context, app, job, exporter.write, request);
   const profile = await profileOf(app, job, request.host);
   checkSplit(job, profile, request.options);
   return exporter.write(profile, request.options);
+}
+
+async function counterParts(app: App, job: Job, exporter: Exporter, request: ExportRequest): Promise<Parts> {
+  const series = await app.series(job.id, request.host);
+  if (series === undefined || exporter.needs !== 'series') {
+    throw fail('not-found', `job ${job.id} has no counters`, `\`perftrawl jobs show ${job.id}\` says why`);
+  }
+  return exporter.write(series, request.options);
+}
+
+async function histogramParts(context: CommandContext, app: App, job: Job, request: ExportRequest): Promise<Parts> {
+  const exporter = findHistogramExporter(request.format);
+  if (exporter === undefined) throw new UsageError(`--format: ${request.format} cannot show histograms`);
+  const { jobId, series, hosts } = await histogramSource(context, app, job.id, request.host, true);
+  const { title, subtitle, width } = request.options;
+  return exporter.write(
+    { jobId, merged: series, hosts },
+    {
+      ...(title === undefined ? {} : { title }),
+      ...(subtitle === undefined ? {} : { subtitle }),
+      ...(width === undefined ? {} : { width }),
+      isHeatMap: request.isHeatMap,
+    },
+  );
+}
+
+/** Host by host; each line names its host where there are several. */
+async function* textParts(app: App, job: Job, wanted: string | undefined): AsyncGenerator<string> {
+  const hosts = wanted === undefined ? (await app.hostRuns(job.id)).map(({ host }) => host) : [wanted];
+  for (const host of hosts) yield textOf(await app.text(job.id, host), hosts.length === 1 ? '' : `${host}: `);
 }
 
 /** Without the labels every process would be called `-?`. @throws UsageError */
@@ -232,14 +282,19 @@ async function* artifactBytes(
 
 export function exportCommand(session: CliSession) {
   return new Command('export')
-    .description('write a job as folded stacks, flame graph, pprof, perf script text, JSON or CSV')
+    .description(
+      'write a job as folded stacks, flame graph, histograms, pprof, perf script text, JSON, CSV or OpenMetrics',
+    )
     .argument('[job]', 'its id, the beginning of it, or `last`', 'last')
     .requiredOption('--format <format>', FORMATS.join(', '))
+    .option('--of <what>', `${EXPORT_KINDS.join(', ')}: where a job has several (default: what it is about)`)
     .option('--host <host>', 'one host instead of all merged')
     .option('-o, --output <file>', 'where to (default: stdout)')
     .option('--event <event>', 'which one, where several were recorded')
     .option('--samples', 'count samples, not the events they stand for')
-    .optionsGroup('Flame graph:')
+    .optionsGroup('Histograms:')
+    .option('--heat-map', 'svg: over time instead of all intervals added up')
+    .optionsGroup('Flame graph and histograms:')
     .option('--title <text>', 'title')
     .option('--subtitle <text>', 'a second line')
     .option('--countname <name>', 'what is counted, such as pages')
@@ -267,6 +322,11 @@ export function exportCommand(session: CliSession) {
         {
           does: 'counters of `perftrawl stat` for a spreadsheet',
           line: 'perftrawl export last --format csv -o counters.csv',
+        },
+        { does: 'latency over time', line: 'perftrawl export last --format svg --heat-map -o latency.svg' },
+        {
+          does: 'histograms for Prometheus and its like',
+          line: 'perftrawl export last --format openmetrics -o out.om',
         },
       ]),
     )

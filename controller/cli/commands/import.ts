@@ -1,18 +1,17 @@
-// `perftrawl import`: an existing perf.data or `perf script` text becomes a job, so that show and export work on it.
+// `perftrawl import`: an existing perf.data, `perf script` text or saved output of stap becomes a job, so that show and export work on it.
 import { existsSync } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
 import type { FileSpec } from '../../../proto/capture.js';
 import { fail } from '../../../proto/failure.js';
-import type { Host } from '../../api.js';
 import { type CliSession, examples } from '../command.js';
 import type { CommandContext } from '../context.js';
 import { type ExitCode, exitCodeOfJob } from '../exit-codes.js';
 import { reportJob } from '../job-report.js';
 import { parseDuration } from '../options/duration.js';
 import { parseChoice } from '../options/numbers.js';
-import { JOB_DEFAULTS, startJob } from '../run-job.js';
+import { JOB_DEFAULTS, startJob, THIS_MACHINE } from '../run-job.js';
 import { UsageError } from '../usage-error.js';
 
 /** As commander hands them over. */
@@ -31,10 +30,7 @@ export interface ImportRequest {
   readonly note: string;
 }
 
-/** A child process on this machine; it needs no place in the inventory. */
-const THIS_MACHINE: Host = { name: 'localhost', labels: {}, address: { transport: 'local' } };
-
-export const FILE_FORMATS = ['detect', 'perf-data', 'perf-script'] as const;
+export const FILE_FORMATS = ['detect', 'perf-data', 'perf-script', 'stap-text'] as const;
 
 /** @throws UsageError */
 function parseImport(file: string, flags: ImportFlags): ImportRequest {
@@ -59,7 +55,11 @@ function parseImport(file: string, flags: ImportFlags): ImportRequest {
 async function runImport(context: CommandContext, request: ImportRequest): Promise<ExitCode> {
   const { path } = request.spec;
   if (!existsSync(path))
-    throw fail('not-found', `there is no file ${path}`, 'name a perf.data or a text of `perf script`');
+    throw fail(
+      'not-found',
+      `there is no file ${path}`,
+      'name a perf.data, a text of `perf script` or what stap printed',
+    );
   await access(path, constants.R_OK);
   return context.withApp(async (app) => {
     const { grace, note } = request;
@@ -76,9 +76,9 @@ async function runImport(context: CommandContext, request: ImportRequest): Promi
 
 export function importCommand(session: CliSession) {
   return new Command('import')
-    .description('read a perf.data file or `perf script` text of this machine as a job')
-    .argument('<file>', 'perf.data (file or pipe form) or the text of `perf script`')
-    .option('--format <format>', 'detect, perf-data or perf-script', 'detect')
+    .description('read a perf.data file, `perf script` text or saved stap output of this machine as a job')
+    .argument('<file>', 'perf.data (file or pipe form), the text of `perf script`, or what stap printed')
+    .option('--format <format>', 'detect (of perf), perf-data, perf-script or stap-text', 'detect')
     .option('--split <by>', 'keep samples apart by comm, pid or tid', 'comm')
     .option('--timestamps', 'keep the time and CPU of every sample (implies --split tid)')
     .option('--lines', 'source lines and inlined functions (needs addr2line)')
@@ -92,6 +92,7 @@ export function importCommand(session: CliSession) {
           does: 'the text of `perf script`, of any perf version',
           line: 'perftrawl import --format perf-script out.txt',
         },
+        { does: 'what a SystemTap script printed', line: 'perftrawl import --format stap-text stap.out' },
       ]),
     )
     .action(async (file, flags) => session.end(await runImport(session.context(), parseImport(file, flags))));

@@ -5,9 +5,10 @@ import { type CliSession, examples } from '../command.js';
 import type { CommandContext } from '../context.js';
 import { EXIT, type ExitCode, exitCodeOfJob } from '../exit-codes.js';
 import { writeJson, writeLines } from '../io.js';
-import { describeSpec, reportJob } from '../job-report.js';
+import { reportJob } from '../job-report.js';
 import { parseChoice, parseWhole } from '../options/numbers.js';
 import { fitTable } from '../render/fit-table.js';
+import { describeSpec } from '../render/spec-text.js';
 import { durationText, momentText } from '../render/time-text.js';
 import { followJob } from '../run-job.js';
 

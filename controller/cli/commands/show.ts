@@ -1,8 +1,10 @@
-// `perftrawl show`: the profile or the counters of a job, in the terminal.
+// `perftrawl show`: the profile, the counters, or what a script printed, of a job, in the terminal.
 import { Command } from '@commander-js/extra-typings';
+import { histogramTotals } from '../../../profile/histogram-series.js';
 import type { Profile } from '../../../profile/profile.js';
 import { fail } from '../../../proto/failure.js';
 import type { App, Job } from '../../api.js';
+import { histogramValue } from '../../export/histogram-json.js';
 import { type CallTreeOptions, callTree } from '../../views/call-tree.js';
 import { callTreeText } from '../../views/call-tree-text.js';
 import { counterTable, counterTableText } from '../../views/counter-table.js';
@@ -17,6 +19,7 @@ import { parseChoice, parsePercent, parseWhole } from '../options/numbers.js';
 import { checkPattern } from '../options/target.js';
 import { callTreeJson } from '../render/call-tree-json.js';
 import { eventLine, topTable } from '../render/top-table.js';
+import { histogramLines, textLines } from '../script-report.js';
 
 /** As commander hands them over. */
 interface ShowFlags {
@@ -31,6 +34,7 @@ interface ShowFlags {
   readonly filter?: string | undefined;
   readonly comm?: string | undefined;
   readonly samples?: true | undefined;
+  readonly counters?: true | undefined;
 }
 
 export interface ShowRequest {
@@ -39,6 +43,7 @@ export interface ShowRequest {
   readonly top: number;
   readonly sortBy: 'self' | 'total';
   readonly isTree: boolean;
+  readonly isCounters: boolean;
   readonly minPercent: number;
   readonly maxLines: number;
   readonly view: CallTreeOptions;
@@ -52,6 +57,7 @@ function parseShow(job: string, flags: ShowFlags): ShowRequest {
     top: parseWhole('--top', flags.top, 1, 100_000),
     sortBy: parseChoice('--sort', flags.sort, ['self', 'total'] as const),
     isTree: flags.tree === true || flags.inverted === true,
+    isCounters: flags.counters === true,
     minPercent: parsePercent('--min-percent', flags.minPercent),
     maxLines: parseWhole('--max-lines', flags.maxLines, 1, 1_000_000),
     view: {
@@ -67,10 +73,38 @@ function parseShow(job: string, flags: ShowFlags): ShowRequest {
 async function runShow(context: CommandContext, request: ShowRequest): Promise<ExitCode> {
   return context.withApp(async (app) => {
     const job = await app.job(request.job);
-    if (job.request.spec.kind === 'stat') return showSeries(context, app, job, request);
+    if (job.request.spec.kind === 'stat' || request.isCounters) return showSeries(context, app, job, request);
+    const isScript = await hasNoStacks(app, job, request.host);
+    if (isScript) return showScript(context, app, job, request.host);
     const profile = await profileOf(app, job, request.host);
     return request.isTree ? showTree(context, job, profile, request) : showTop(context, job, profile, request);
   });
+}
+
+/** Most scripts bring histograms and text alone. */
+async function hasNoStacks(app: App, job: Job, host: string | undefined): Promise<boolean> {
+  const { kind } = job.request.spec;
+  if (kind !== 'stap' && kind !== 'file') return false;
+  if ((await app.profile(job.id, host)) !== undefined) return false;
+  return (await app.histograms(job.id, host)) !== undefined;
+}
+
+async function showScript(context: CommandContext, app: App, job: Job, host: string | undefined): Promise<ExitCode> {
+  const histograms = await app.histograms(job.id, host);
+  if (histograms === undefined) {
+    throw fail('not-found', `job ${job.id} has no result`, `\`perftrawl jobs show ${job.id}\` says why`);
+  }
+  const { losses, interval } = histograms;
+  if (context.isJson) {
+    const totals = histogramTotals(histograms).map(histogramValue);
+    await writeJson(context.io, { job: job.id, host: host ?? null, interval, histograms: totals, losses });
+    return EXIT.ok;
+  }
+  const runs = (await app.hostRuns(job.id)).filter((run) => host === undefined || run.host === host);
+  const lines = [...histogramLines(context, histograms), ...(await textLines(context, app, runs))];
+  const next = [`perftrawl hist ${job.id}`, `perftrawl text ${job.id}`].map((line) => `  ${line}`);
+  await writeLines(context.io.stdout, lines.length === 0 ? ['it printed nothing'] : [...lines, 'next:', ...next]);
+  return EXIT.ok;
 }
 
 /** @throws FailureError 'not-found' that says why there is none */
@@ -152,7 +186,7 @@ function headline(profile: Profile, event: string, shown: number): string {
 
 export function showCommand(session: CliSession) {
   return new Command('show')
-    .description('top functions, call tree or counters of a job')
+    .description('top functions, call tree, counters or histograms of a job')
     .argument('[job]', 'its id, the beginning of it, or `last`', 'last')
     .option('--host <host>', 'one host instead of all merged')
     .option('--top <functions>', 'how many functions', '25')
@@ -165,6 +199,7 @@ export function showCommand(session: CliSession) {
     .option('--filter <regexp>', 'only samples with a matching function on their stack')
     .option('--comm <name>', 'only samples of processes of this name')
     .option('--samples', 'count samples, not the events they stand for')
+    .option('--counters', 'the counters of a kit instead of its stacks')
     .addHelpText(
       'after',
       examples([

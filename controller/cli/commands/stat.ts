@@ -54,7 +54,7 @@ async function runStat(context: CommandContext, request: StatRequest): Promise<E
   return context.withApp(async (app) => {
     const hosts = selectHosts(app, request.job.on);
     const job = await startJob(context, app, request.spec, hosts, request.job, request.isPerHost);
-    await reportJob(context, app, job, [], request.isPerHost);
+    await reportJob(context, app, job, [], { isPerHost: request.isPerHost });
     return exitCodeOfJob(job.state);
   });
 }

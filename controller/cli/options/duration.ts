@@ -18,6 +18,14 @@ export function parseDuration(option: string, text: string): Milliseconds {
   return value;
 }
 
+/** `0`: not at all; else as `parseDuration`, at least 100 ms. */
+export function parsePrintInterval(option: string, text: string): Milliseconds {
+  if (/^0(ms|s|m|h)?$/.test(text)) return 0;
+  const interval = parseDuration(option, text);
+  if (interval < 100) throw new UsageError(`${option}: '${text}' is too short; scripts print every 100 ms at most`);
+  return interval;
+}
+
 /** As `parseDuration`, and a bare number is milliseconds, as in `perf stat -I 1000`. */
 export function parseInterval(option: string, text: string): Milliseconds {
   const interval = parseDuration(option, /^\d+$/.test(text) ? `${text}ms` : text);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CaptureService, DEFAULT_LIMITS } from '../../../agent/capture-service.js';
 import { localMachine, type MachineOptions } from '../../../agent/host/machine.js';
+import { defaultPolicy } from '../../../agent/policy/policy.js';
 import { Spool } from '../../../agent/spool/spool.js';
 import type { Profile } from '../../../profile/profile.js';
 import type { AgentApi } from '../../../proto/agent-api.js';
@@ -38,6 +39,7 @@ export class LiveHost {
       machine: localMachine({ path: process.env.PATH ?? '', ...machine }),
       spool,
       stateDirectory: this.state,
+      policy: defaultPolicy(false),
       name: 'test-host',
       limits: DEFAULT_LIMITS,
       onDefect: (_captureId, error) => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HostDescription } from '../../../proto/capture.js';
-import { FakeApp, run, WEB1, WEB2 } from './fake-app.js';
+import { FakeApp, run, SCRIPT, WEB1, WEB2 } from './fake-app.js';
 
 let directory: string;
 let app: FakeApp;
@@ -90,6 +90,7 @@ describe('doctor', () => {
   const description: HostDescription = {
     hostname: 'web1',
     kernelRelease: '6.1.0',
+    kernelBuildId: 'abc',
     architecture: 'x86_64',
     cpuCount: 2,
     memoryBytes: 2 ** 33,
@@ -137,6 +138,58 @@ describe('doctor', () => {
   });
 });
 
+describe('doctor --stap', () => {
+  const host = {
+    ...{
+      hostname: 'web1',
+      kernelRelease: '6.1.0',
+      kernelBuildId: '',
+      architecture: 'x86_64',
+      cpuCount: 2,
+      memoryBytes: 1,
+    },
+    ...{ osName: 'Debian 12', agentVersion: '0.1.0', tools: [], perfEventParanoid: 2, kptrRestrict: 0, isRoot: true },
+    ...{ clock: 1_700_000_000_000, runningCaptures: [], usableEvents: [], unusableEvents: [], problems: [] },
+  };
+  const nothing = { problems: [], commandLines: [], processes: [] };
+  const plan = {
+    ...{
+      script: 'runq-latency',
+      variant: 'v',
+      scriptSha256: '',
+      kernelRelease: '6.1.0',
+      kernelBuildId: '',
+      machine: '',
+    },
+    ...{ canCompile: true, canRun: true },
+  };
+
+  beforeEach(() => {
+    app.descriptions = [WEB1, WEB2].map((at) => ({ host: at, ok: true, value: host }));
+    app.preflights = [WEB1, WEB2].map((at) => ({ host: at, ok: true, value: nothing }));
+  });
+
+  it('says which host runs the script, and what mends the others', async () => {
+    const problem = { code: 'no-stap', message: 'stap is missing', remedy: 'apt-get install systemtap', isFatal: true };
+    app.stapPreflights = [
+      { host: WEB1, ok: true, value: { ...nothing, stap: plan } },
+      { host: WEB2, ok: true, value: { ...nothing, problems: [problem], stap: { ...plan, canRun: false } } },
+    ];
+    const { code, stdout } = await run(['doctor', '--stap', 'runq-latency'], { app });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/✓ web1[\s\S]*stap runq-latency \(v\) runs here[\s\S]*✗ web2[\s\S]*does not run here/);
+    expect(stdout).toContain('mend it with: apt-get install systemtap');
+    const json = JSON.parse((await run(['doctor', '--stap', '--json'], { app })).stdout);
+    expect(json.hosts[1].stap).toMatchObject({ script: 'pagefault-latency', runs: 'no' });
+  });
+
+  it('says when it must be compiled elsewhere; nobody is asked about scripts without the option', async () => {
+    app.stapPreflights = [{ host: WEB1, ok: true, value: { ...nothing, stap: { ...plan, canCompile: false } } }];
+    expect((await run(['doctor', '--stap'], { app })).stdout).toContain('compiled elsewhere with --build-on');
+    expect((await run(['doctor'], { app })).stdout).not.toContain('stap');
+  });
+});
+
 describe('ca', () => {
   it('makes a root and issues certificates', async () => {
     const ca = join(directory, 'ca');
@@ -153,6 +206,10 @@ describe('ca', () => {
 });
 
 describe('completion', () => {
+  beforeEach(() => {
+    app.catalogue = [{ host: WEB1, ok: true, value: [SCRIPT] }];
+  });
+
   const complete = async (...words: string[]) =>
     (await run(['complete-words', '--', ...words], { app })).stdout.trimEnd().split('\n');
 
@@ -183,6 +240,24 @@ describe('completion', () => {
     ],
     [['export', '--color', 'ja'], ['java']],
     [['import', 'x', '--format', 'perf-d'], ['perf-data']],
+    [['import', 'x', '--format', 's'], ['stap-text']],
+    [
+      ['stap', ''],
+      ['ls', 'pagefault-latency', 'show'],
+    ],
+    [['stap', 'show', 'page'], ['pagefault-latency']],
+    [['stap', 'pagefault-latency', '--build-on', 'web1'], ['web1']],
+    [['stap', 'pagefault-latency', '--comm', ''], ['']],
+    [
+      ['hist', ''],
+      ['job1', 'last'],
+    ],
+    [['hist', 'job1', '--diff', 'l'], ['last']],
+    [
+      ['text', 'last', '--stream', ''],
+      ['stderr', 'stdout'],
+    ],
+    [['export', 'last', '--of', 'h'], ['histograms']],
     [
       ['show', '--sort', ''],
       ['self', 'total'],

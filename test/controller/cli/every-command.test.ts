@@ -6,21 +6,30 @@ import { EXIT_CODE_TABLE } from '../../../controller/cli/exit-codes.js';
 import { OUTPUT_CLOSED } from '../../../controller/cli/io.js';
 import { fail } from '../../../proto/failure.js';
 import { drawProfile } from '../../profile/draw-profile.js';
-import { FakeApp, run } from './fake-app.js';
+import { drawSeries } from '../draw-histogram.js';
+import { FakeApp, run, SCRIPT, WEB1 } from './fake-app.js';
 
 let app: FakeApp;
 
 beforeEach(() => {
   app = new FakeApp();
   app.merged = drawProfile('main;touch 5');
+  app.histogramsOf = { all: drawSeries('1:2') };
+  app.catalogue = [{ host: WEB1, ok: true, value: [SCRIPT] }];
 });
 
 describe('every command', () => {
   const COMMANDS = [
     'record',
     'stat',
+    'stap',
+    'stap ls',
+    'stap show',
+    'faults',
     'import',
     'show',
+    'hist',
+    'text',
     'export',
     'artifacts',
     'jobs',
@@ -61,7 +70,13 @@ describe('every command', () => {
   it.each([
     ['record'],
     ['stat'],
+    ['stap', 'pagefault-latency'],
+    ['stap', 'ls'],
+    ['stap', 'show', 'pagefault-latency'],
+    ['faults'],
     ['show'],
+    ['hist'],
+    ['text'],
     ['artifacts', 'last'],
     ['jobs', 'ls'],
     ['jobs', 'show', 'last'],

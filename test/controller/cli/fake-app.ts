@@ -6,7 +6,9 @@ import { runCli } from '../../../controller/cli/cli.js';
 import type { AppOptions } from '../../../controller/cli/context.js';
 import type { CliIo } from '../../../controller/cli/io.js';
 import type { CounterSeries } from '../../../profile/counter-series.js';
+import type { HistogramSeries } from '../../../profile/histogram-series.js';
 import type { Profile } from '../../../profile/profile.js';
+import type { TextLine } from '../../../profile/text-line.js';
 import type {
   ArtifactPart,
   CaptureSpec,
@@ -14,6 +16,7 @@ import type {
   PreflightResult,
   ProcessInfo,
   ProcessSelector,
+  ScriptInfo,
 } from '../../../proto/capture.js';
 import { fail } from '../../../proto/failure.js';
 
@@ -36,6 +39,29 @@ const SPEC: CaptureSpec = {
   callGraph: { mode: 'fp' },
   detail: { split: 'comm', keepTimestamps: false, lines: false },
   keepRaw: false,
+};
+
+export const SCRIPT: ScriptInfo = {
+  name: 'pagefault-latency',
+  summary: 'how long page faults take, by type',
+  doc: 'Each fault is timed from\nentry to return.',
+  parameters: [
+    { name: 'pids', type: 'text', default: 'all', unit: '', doc: 'which processes' },
+    { name: 'by', type: 'text', default: 'type', unit: '', doc: 'what to tell apart' },
+    { name: 'least', type: 'integer', default: '', unit: 'ns', doc: 'faster ones are left out' },
+  ],
+  variants: [
+    {
+      name: 'kprobe',
+      doc: 'no debuginfo',
+      needs: ['kprobe:handle_mm_fault'],
+      sha256: 'c0ffee',
+      text: 'probe begin {}\n',
+    },
+    { name: 'dwarf', doc: 'all types', needs: ['debuginfo'], sha256: 'bead', text: 'probe end {}\n' },
+  ],
+  testedOn: ['6.1.0-13-amd64'],
+  cost: '1.2 us per fault',
 };
 
 export function jobOf(state: JobState, spec: CaptureSpec = SPEC, hosts: readonly Host[] = [WEB1, WEB2]): Job {
@@ -66,6 +92,8 @@ export function runOf(host: string, more: Partial<HostRun> = {}): HostRun {
     },
     artifacts: [],
     commandLines: [],
+    parts: [],
+    module: undefined,
     ...more,
   };
 }
@@ -83,9 +111,15 @@ export class FakeApp implements App {
   merged: Profile | undefined;
   ofHost: Profile | undefined;
   counters: CounterSeries | undefined;
+  /** Of all hosts; those of one under its name. */
+  histogramsOf: Readonly<Record<string, HistogramSeries>> = {};
+  /** By host. */
+  lines: Readonly<Record<string, readonly TextLine[]>> = {};
+  catalogue: Answer<readonly ScriptInfo[]>[] = [];
   known: Job | undefined = jobOf('succeeded');
   descriptions: Answer<HostDescription>[] = [];
   preflights: Answer<PreflightResult>[] = [];
+  stapPreflights: Answer<PreflightResult>[] = [];
   processes: Answer<readonly ProcessInfo[]>[] = [];
   artifact = Buffer.from('0123456789');
   artifactHash = createHash('sha256').update(this.artifact).digest('hex');
@@ -111,8 +145,12 @@ export class FakeApp implements App {
     this.selector = selector;
     return this.processes;
   }
-  async preflight(): Promise<readonly Answer<PreflightResult>[]> {
-    return this.preflights;
+  async preflight(_hosts: readonly Host[], spec: CaptureSpec): Promise<readonly Answer<PreflightResult>[]> {
+    return spec.kind === 'stap' ? this.stapPreflights : this.preflights;
+  }
+  async scripts(hosts: readonly Host[]): Promise<readonly Answer<readonly ScriptInfo[]>[]> {
+    this.calls.push(`scripts of ${hosts.map(({ name }) => name).join(' ')}`);
+    return this.catalogue;
   }
   async submit(request: JobRequest): Promise<Job> {
     this.submitted = request;
@@ -152,6 +190,12 @@ export class FakeApp implements App {
   }
   async series(): Promise<CounterSeries | undefined> {
     return this.counters;
+  }
+  async histograms(_jobId: string, host?: string): Promise<HistogramSeries | undefined> {
+    return this.histogramsOf[host ?? 'all'];
+  }
+  async text(_jobId: string, host: string): Promise<readonly TextLine[]> {
+    return this.lines[host] ?? [];
   }
   async *fetchArtifact(_job: string, host: string, name: string, offset: number): AsyncGenerator<ArtifactPart> {
     this.calls.push(`fetch ${host} ${name} from ${offset}`);

@@ -1,9 +1,16 @@
 // Options in perf's spelling, by table: what is taken, and how what is not taken is refused.
 import { describe, expect, it } from 'vitest';
 import { parseCallGraph } from '../../../controller/cli/options/call-graph.js';
-import { parseDuration, parseInterval } from '../../../controller/cli/options/duration.js';
+import { parseDuration, parseInterval, parsePrintInterval } from '../../../controller/cli/options/duration.js';
 import { type EventArgument, parseEvents } from '../../../controller/cli/options/events.js';
+import { parseHistogramFilter } from '../../../controller/cli/options/histogram-filter.js';
 import { parseCpuList, parseIds, parsePercent, parseWhole } from '../../../controller/cli/options/numbers.js';
+import {
+  isScriptFile,
+  parseCatalogueScript,
+  parseOverhead,
+  parseOwnScript,
+} from '../../../controller/cli/options/script.js';
 import { parseTarget } from '../../../controller/cli/options/target.js';
 import { UsageError } from '../../../controller/cli/usage-error.js';
 
@@ -30,6 +37,53 @@ describe('durations', () => {
     expect(parseInterval('-I', '1000')).toBe(1000);
     expect(parseInterval('-I', '2s')).toBe(2000);
     expect(() => parseInterval('-I', '5')).toThrow(/10 ms/);
+  });
+});
+
+describe('scripts', () => {
+  const text = Buffer.from('probe begin { exit() }\n');
+
+  it('are a name with parameters, or a file with arguments', () => {
+    expect(parseCatalogueScript('runq-latency', { param: ['by=cpu', 'note=a=b c', 'empty='] })).toEqual({
+      ...{ from: 'catalogue', name: 'runq-latency' },
+      parameters: { by: 'cpu', note: 'a=b c', empty: '' },
+    });
+    expect(parseOwnScript('/x/top.stp', text, { arg: ['1', "a'; rm"], guru: true })).toEqual({
+      ...{ from: 'request', name: 'top.stp', text: text.toString(), arguments: ['1', "a'; rm"], isGuru: true },
+    });
+    expect(['top.stp', './top', '/x/y', 'runq-latency'].map(isScriptFile)).toEqual([true, true, true, false]);
+  });
+
+  it.each<[string, () => unknown, RegExp]>([
+    ['a name that is none', () => parseCatalogueScript('Runq', {}), /^stap: 'Runq'/],
+    ['an option as a name', () => parseCatalogueScript('-x', {}), /^stap: /],
+    ['a parameter without a value', () => parseCatalogueScript('a', { param: ['by'] }), /^-p: 'by' is not of the form/],
+    ['a parameter twice', () => parseCatalogueScript('a', { param: ['x=1', 'x=2'] }), /^-p: x is given twice/],
+    ['a NUL', () => parseCatalogueScript('a', { param: ['x=\0'] }), /^-p x: /],
+    ['a novel', () => parseCatalogueScript('a', { param: [`x=${'y'.repeat(5000)}`] }), /^-p x: .*4096/],
+    ['guru mode for the catalogue', () => parseCatalogueScript('a', { guru: true }), /^-g: /],
+    ['arguments for the catalogue', () => parseCatalogueScript('a', { arg: ['1'] }), /^--arg: /],
+    ['parameters for a file', () => parseOwnScript('a.stp', text, { param: ['x=1'] }), /^-p: .*--arg/],
+    ['an empty file', () => parseOwnScript('a.stp', Buffer.from(' \n'), {}), /^a\.stp: .*empty/],
+    ['a binary', () => parseOwnScript('a.stp', Buffer.from([0x7f, 0x45, 0xff]), {}), /^a\.stp: this is no text/],
+    ['NULs in a file', () => parseOwnScript('a.stp', Buffer.from('a\0b'), {}), /^a\.stp: this is no text/],
+    ['a huge file', () => parseOwnScript('a.stp', Buffer.alloc(2 << 20, 32), {}), /^a\.stp: a script of more than/],
+    ['no overhead', () => parseOverhead('--overhead', '0%'), /^--overhead: with '0%'/],
+    ['too much overhead', () => parseOverhead('--overhead', '101%'), /^--overhead: /],
+    ['short intervals', () => parsePrintInterval('--interval', '50ms'), /^--interval: .*100 ms/],
+    ['bare intervals', () => parsePrintInterval('--interval', '5'), /^--interval: /],
+    ['a label without a value', () => parseHistogramFilter({ label: ['MINOR'] }), /^--label: 'MINOR'/],
+    ['a title that is no pattern', () => parseHistogramFilter({ title: '(' }), /^--title: /],
+  ])('refuse %s', (_what, parse, message) => {
+    expect(parse).toThrow(UsageError);
+    expect(parse).toThrow(message);
+  });
+
+  it('have an overhead in percent, and intervals of which 0 is none', () => {
+    expect([parseOverhead('--overhead', '10%'), parseOverhead('--overhead', '2.5')]).toEqual([10, 2.5]);
+    expect(['0', '0s', '100ms', '10s'].map((given) => parsePrintInterval('--interval', given))).toEqual([
+      0, 0, 100, 10_000,
+    ]);
   });
 });
 

@@ -2,11 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { CaptureIntake, defaultIntakeLimits, type IntakeLimits } from '../../../controller/jobs/capture-intake.js';
 import type { CounterPoint } from '../../../profile/counter-series.js';
-import type { CaptureEventBody, CaptureKind } from '../../../proto/capture.js';
+import type { CaptureEventBody } from '../../../proto/capture.js';
 import { toFailure } from '../../../proto/failure.js';
 import { encodeProfile } from '../../../proto/profile-codec.js';
 import { drawProfile } from '../../profile/draw-profile.js';
+import { drawPoint } from '../draw-histogram.js';
 import { finished, profileLog } from '../fake-agent.js';
+import { SPECS } from '../specs.js';
 
 const profile = drawProfile('main;parse 3\nmain 2', { losses: [{ kind: 'lost-samples', count: 2, detail: 'cpu 0' }] });
 const chunks = [...encodeProfile(profile)];
@@ -17,11 +19,11 @@ const point: CounterPoint = {
 };
 
 function take(
-  kind: CaptureKind,
+  kind: keyof typeof SPECS,
   bodies: readonly CaptureEventBody[],
   limits: Partial<IntakeLimits> = {},
 ): CaptureIntake {
-  const intake = new CaptureIntake(kind, { ...defaultIntakeLimits, ...limits });
+  const intake = new CaptureIntake(SPECS[kind], { ...defaultIntakeLimits, ...limits });
   for (const [i, body] of bodies.entries()) intake.take({ sequence: i + 1, time: 0, body });
   return intake;
 }
@@ -61,6 +63,145 @@ describe('a good capture', () => {
   });
 });
 
+describe('a script', () => {
+  const histograms = (interval: number, ...points: ReturnType<typeof drawPoint>[]): CaptureEventBody => ({
+    kind: 'histograms',
+    interval,
+    points,
+  });
+  const line = (number: number, text: string) => ({ time: number, number, stream: 'stdout' as const, text });
+  const text = (...texts: string[]): CaptureEventBody => ({
+    kind: 'text',
+    lines: texts.map((words, i) => line(i + 1, words)),
+  });
+
+  it('gives histograms in order of time, and its text', () => {
+    const losses: CaptureEventBody = {
+      kind: 'losses',
+      losses: [{ kind: 'skipped-probes', count: 3, detail: 'told by stap' }],
+    };
+    const [late, early] = [drawPoint(2000, '4:1'), drawPoint(1000, '2:5')];
+    const result = take('stap', [
+      histograms(1000, late),
+      text('hello'),
+      histograms(1000, early),
+      losses,
+      finished,
+    ]).finish();
+    expect(result).toMatchObject({ profile: undefined, series: undefined, chunks: [] });
+    expect(result.histograms).toEqual({
+      points: [early, late],
+      interval: 1000,
+      losses: [{ kind: 'skipped-probes', count: 3, detail: 'told by stap' }],
+    });
+    expect(result.text).toEqual([line(1, 'hello')]);
+  });
+
+  it('that prints nothing has finished all the same; so has saved output with nothing in it', () => {
+    const nothing = { points: [], interval: 0, losses: [] };
+    for (const kind of ['stap', 'stap-text'] as const) {
+      expect(take(kind, [finished]).finish()).toMatchObject({ outcome: 'finished', histograms: nothing, text: [] });
+    }
+    expect(take('record', profileLog(profile)).finish()).toMatchObject({ histograms: undefined, text: [] });
+  });
+
+  it('may be what a file turns out to be', () => {
+    const result = take('file', [histograms(0, drawPoint(1, '1:1')), finished]).finish();
+    expect(result).toMatchObject({ profile: undefined, histograms: { points: [{ time: 1 }] } });
+    expect(take('file', profileLog(profile)).finish().histograms).toBeUndefined();
+    expect(failureOf(() => take('file', [finished]).finish()).message).toContain('without a profile');
+  });
+
+  it('may bring stacks', () => {
+    expect(take('stap', profileLog(profile)).finish().profile).toEqual(profile);
+  });
+
+  it('that prints without end loses lines, not the capture', () => {
+    const intake = take('stap', [text('a', 'b', 'c'), text('d', 'e'), finished], { maxLines: 4 });
+    expect(intake.finish().text.map((kept) => kept.text)).toEqual(['a', 'b', 'c', 'd']);
+    expect(intake.losses).toMatchObject([{ kind: 'dropped-lines', count: 1 }]);
+    const long = take('stap', [text('x'.repeat(60), 'y'.repeat(60)), finished], { maxLineText: 100 });
+    expect(long.finish().text).toHaveLength(1);
+    expect(long.losses).toMatchObject([{ kind: 'dropped-lines', count: 1 }]);
+  });
+
+  it.each<[string, () => unknown, string]>([
+    ['other intervals', () => take('stap', [histograms(1000), histograms(500)]), '500 ms intervals after ones of 1000'],
+    [
+      'endless buckets',
+      () => take('stap', [histograms(1, drawPoint(1, '1:1 2:1 4:1'))], { maxBuckets: 2 }),
+      '2 buckets',
+    ],
+    [
+      'endless empty ones',
+      () => take('stap', [histograms(1, drawPoint(1, ''), drawPoint(1, ''))], { maxBuckets: 1 }),
+      '1 b',
+    ],
+    [
+      'more values than can be counted',
+      () => take('stap', [histograms(1, drawPoint(1, `1:${2 ** 52}`), drawPoint(2, `1:${2 ** 52}`))]),
+      '2^53 values',
+    ],
+    ['histograms from perf', () => take('record', [histograms(1)]), "histograms from a capture of kind 'record'"],
+    ['text from perf', () => take('stat', [text('x')]), "text from a capture of kind 'stat'"],
+    ['histograms of perf.data', () => take('perf-data', [histograms(1)]), "kind 'file'"],
+    ['counters from stap', () => take('stap', [{ kind: 'counters', interval: 1, points: [] }]), "kind 'stap'"],
+    [
+      'titles without end',
+      () => take('stap', [histograms(1, drawPoint(1, '1:1', { title: 'x'.repeat(20_000) }))], { maxText: 10_000 }),
+      '10000 characters',
+    ],
+  ])('with %s is refused', (_what, act, message) => {
+    expect(failureOf(act).message).toContain(message);
+  });
+});
+
+describe('a kit', () => {
+  const counters: CaptureEventBody = { kind: 'counters', interval: 1000, points: [point] };
+  const failure = {
+    code: 'tool-missing',
+    message: 'stap is not installed',
+    remedy: 'apt-get install systemtap',
+  } as const;
+  const ended = (part: 'stat' | 'record' | 'stap'): CaptureEventBody => ({ kind: 'part', part, outcome: 'finished' });
+  const failed: CaptureEventBody = { kind: 'part', part: 'stap', outcome: 'failed', failure };
+
+  it('gives what its parts bring, and says how each ended', () => {
+    const log = profileLog(profile).slice(0, -1);
+    const intake = take('kit', [counters, ...log, ended('stat'), failed, ended('record'), finished]);
+    expect(intake.finish()).toMatchObject({
+      profile,
+      series: { points: [point], interval: 1000 },
+      histograms: { points: [] },
+    });
+    expect(intake.parts).toEqual([
+      { part: 'stat', outcome: 'finished' },
+      { part: 'stap', outcome: 'failed', failure },
+      { part: 'record', outcome: 'finished' },
+    ]);
+  });
+
+  it('needs none of its parts', () => {
+    expect(take('kit', [failed, finished]).finish()).toMatchObject({ profile: undefined, series: undefined });
+  });
+
+  it('remembers the part that the agent was not asked for', () => {
+    const intake = new CaptureIntake(SPECS.kit);
+    intake.missPart('stap', failure);
+    expect(intake.parts).toEqual([{ part: 'stap', outcome: 'failed', failure }]);
+    expect(intake.losses).toEqual([{ kind: 'missing-parts', count: 1, detail: 'stap: stap is not installed' }]);
+  });
+
+  it.each<[string, () => unknown, string]>([
+    ['a part twice', () => take('kit', [ended('stat'), ended('stat')]), "part 'stat' ends twice"],
+    ['a part that it has not', () => take('record', [ended('stat')]), "part 'stat' of a capture of kind 'record'"],
+    ['a failure untold', () => take('kit', [{ kind: 'part', part: 'stap', outcome: 'failed' }]), 'not told'],
+    ['a success with a failure', () => take('kit', [{ ...failed, outcome: 'finished' }]), 'its failure is told'],
+  ])('with %s is refused', (_what, act, message) => {
+    expect(failureOf(act).message).toContain(message);
+  });
+});
+
 describe('an agent that breaks the rules is refused', () => {
   const bad = (what: string) => ({ code: 'bad-data', message: expect.stringContaining(what) });
   const tooMuch = (what: string) => ({ code: 'exhausted', message: expect.stringContaining(what) });
@@ -74,7 +215,7 @@ describe('an agent that breaks the rules is refused', () => {
   it.each<[string, () => unknown, unknown]>([
     [
       'a gap',
-      () => new CaptureIntake('record').take({ sequence: 2, time: 0, body: state }),
+      () => new CaptureIntake(SPECS.record).take({ sequence: 2, time: 0, body: state }),
       bad('event 2 comes where event 1'),
     ],
     ['done twice', () => take('record', [finished, finished]), bad('comes after the capture was done')],

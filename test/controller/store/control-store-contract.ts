@@ -136,6 +136,8 @@ function run(jobId: string, host: string): HostRun {
       cost: undefined,
       artifacts: [],
       commandLines: ['perf'],
+      parts: [{ part: 'stat', outcome: 'finished' }],
+      module: { sha256: 'ab', size: 3, variant: 'kprobe' },
     },
   };
 }

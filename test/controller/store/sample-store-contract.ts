@@ -1,9 +1,13 @@
 // What every SampleStore must do.
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ResultKey, SampleStore } from '../../../controller/store/sample-store.js';
+import type { Result, ResultKey, SampleStore } from '../../../controller/store/sample-store.js';
 import type { CounterSeries } from '../../../profile/counter-series.js';
+import type { HistogramSeries } from '../../../profile/histogram-series.js';
+import type { TextLine } from '../../../profile/text-line.js';
 import { decodeProfile, encodeProfile, type ProfileChunk } from '../../../proto/profile-codec.js';
 import { drawProfile } from '../../profile/draw-profile.js';
+import { drawPoint, drawSeries } from '../draw-histogram.js';
 
 export function sampleStoreContract(
   name: string,
@@ -26,61 +30,129 @@ export function sampleStoreContract(
 
     it('gives back a profile as it came', async () => {
       const profile = drawProfile('main;läuft@/lib/ü.so 3\nmain 2');
-      await store.put(db, { chunks: [...encodeProfile(profile)], series: undefined });
+      await store.put(db, result({ chunks: [...encodeProfile(profile)] }));
       expect(decodeProfile(await chunksOf(db))).toEqual(profile);
       expect(await store.series(db)).toBeUndefined();
     });
 
     it('keeps many chunks in order', async () => {
       const chunks = Array.from({ length: 40 }, (_, index) => chunk(index, index === 39));
-      await store.put(db, { chunks, series: undefined });
+      await store.put(db, result({ chunks }));
       expect(await chunksOf(db)).toEqual(chunks);
     });
 
     it('gives back counters as they came', async () => {
-      await store.put(db, { chunks: [], series });
+      await store.put(db, result({ chunks: [], series }));
       expect(await store.series(db)).toEqual(series);
       expect(await chunksOf(db)).toEqual([]);
     });
 
+    it('gives back histograms as they came, with names, scales and what was not printed', async () => {
+      const scale = { kind: 'linear', from: -10, to: 90, step: 10 } as const;
+      const labels = [
+        { key: 'fault_type', value: 'MINOR' },
+        { key: 'prozeß', value: '\u{1f600}' },
+      ];
+      const histograms: HistogramSeries = {
+        points: [
+          drawPoint(1000.5, '0:1 1:2 1024:9007199254740000', { labels, sum: 12, min: -3, max: 2 ** 60 }),
+          drawPoint(1000.5, '', { scale, unit: '', underflow: 3, overflow: 4 }),
+          drawPoint(2000, '4:1', { labels }),
+        ],
+        interval: 1000,
+        losses: [{ kind: 'damaged-histograms', count: 1, detail: 'line 12' }],
+      };
+      await store.put(db, result({ histograms }));
+      expect(await store.histograms(db)).toEqual(histograms);
+      expect([await store.series(db), await store.text(db)]).toEqual([undefined, []]);
+    });
+
+    it('gives back any histograms', async () => {
+      const word = fc.string({ unit: 'binary', maxLength: 5 });
+      const point = fc.tuple(
+        fc.integer({ min: 0, max: 9 }),
+        word,
+        word,
+        fc.array(fc.integer({ min: 1, max: 1e9 }), { maxLength: 5 }),
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(point, { maxLength: 10 }), async (points) => {
+          const histograms: HistogramSeries = {
+            points: points.map(([time, title, value, counts]) =>
+              drawPoint(time, counts.map((count, i) => `${2 ** i}:${count}`).join(' '), {
+                title,
+                labels: [{ key: '', value }],
+              }),
+            ),
+            ...{ interval: 0, losses: [] },
+          };
+          await store.put(db, result({ histograms }));
+          expect(await store.histograms(db)).toEqual(histograms);
+        }),
+        { numRuns: 40 },
+      );
+    });
+
+    it('gives back lines of text as they came', async () => {
+      const text: TextLine[] = [
+        { time: 0.5, number: 1, stream: 'stdout', text: '' },
+        { time: 7, number: 2, stream: 'stdout', text: 'same' },
+        { time: 7, number: 1, stream: 'stderr', text: 'same' },
+        { time: 8, number: 3, stream: 'stdout', text: '\u001b[31m läuft\u0000' },
+      ];
+      await store.put(db, result({ text }));
+      expect(await store.text(db)).toEqual(text);
+      await store.put(db, result({}));
+      expect(await store.text(db)).toEqual([]);
+    });
+
     it('replaces what was there, whole', async () => {
-      await store.put(db, { chunks: [chunk(0, false), chunk(1, true)], series });
-      await store.put(db, { chunks: [chunk(0, true)], series: undefined });
+      await store.put(db, result({ chunks: [chunk(0, false), chunk(1, true)], series }));
+      await store.put(db, result({ chunks: [chunk(0, true)] }));
       expect(await chunksOf(db)).toEqual([chunk(0, true)]);
       expect(await store.series(db)).toBeUndefined();
     });
 
     it('keeps the old result when the new one cannot be stored', async () => {
-      await store.put(db, { chunks: [chunk(0, true)], series });
+      await store.put(db, result({ chunks: [chunk(0, true)], series }));
       const broken = {
         ...chunk(1, true),
         get data(): Uint8Array {
           throw new Error('the disk is on fire');
         },
       };
-      await expect(store.put(db, { chunks: [chunk(0, false), broken], series: undefined })).rejects.toThrow('fire');
+      await expect(store.put(db, result({ chunks: [chunk(0, false), broken] }))).rejects.toThrow('fire');
       expect([await chunksOf(db), await store.series(db)]).toEqual([[chunk(0, true)], series]);
     });
 
     it('tells hosts, jobs and the merged result apart', async () => {
-      await store.put(db, { chunks: [chunk(0, true)], series: undefined });
-      await store.put(merged, { chunks: [chunk(0, false), chunk(1, true)], series });
-      await store.put({ jobId: 'a2', host: 'db' }, { chunks: [chunk(0, true)], series });
+      const line: TextLine[] = [{ time: 1, number: 1, stream: 'stdout', text: 'x' }];
+      await store.put(db, result({ chunks: [chunk(0, true)] }));
+      await store.put(
+        merged,
+        result({ chunks: [chunk(0, false), chunk(1, true)], series, histograms: drawSeries('1:1'), text: line }),
+      );
+      await store.put({ jobId: 'a2', host: 'db' }, result({ chunks: [chunk(0, true)], series }));
       expect([(await chunksOf(db)).length, (await chunksOf(merged)).length]).toEqual([1, 2]);
       await store.deleteJob('a1');
       expect([await chunksOf(db), await chunksOf(merged), await store.series(merged)]).toEqual([[], [], undefined]);
+      expect([await store.histograms(merged), await store.text(merged)]).toEqual([undefined, []]);
       expect(await chunksOf({ jobId: 'a2', host: 'db' })).toHaveLength(1);
     });
 
     it('writes while somebody reads', async () => {
-      await store.put(db, { chunks: Array.from({ length: 5 }, (_, i) => chunk(i, i === 4)), series: undefined });
+      await store.put(db, result({ chunks: Array.from({ length: 5 }, (_, i) => chunk(i, i === 4)) }));
       let read = 0;
       for await (const _ of store.chunks(db)) {
-        await store.put({ jobId: 'a1', host: `other${read++}` }, { chunks: [chunk(0, true)], series: undefined });
+        await store.put({ jobId: 'a1', host: `other${read++}` }, result({ chunks: [chunk(0, true)] }));
       }
       expect(read).toBe(5);
     });
   });
+}
+
+function result(part: Partial<Result>): Result {
+  return { chunks: [], series: undefined, histograms: undefined, text: [], ...part };
 }
 
 function chunk(index: number, isLast: boolean): ProfileChunk {

@@ -10,6 +10,8 @@ import { openSqlite, type SqliteDatabase } from '../../../controller/store/sqlit
 import { sqliteSampleStore } from '../../../controller/store/sqlite-sample-store.js';
 import { toFailure } from '../../../proto/failure.js';
 import { bundleProgram } from '../bundle-program.js';
+import { drawSeries } from '../draw-histogram.js';
+import { STAT } from '../specs.js';
 import { controlStoreContract } from './control-store-contract.js';
 import { sampleStoreContract } from './sample-store-contract.js';
 
@@ -42,10 +44,35 @@ describe('the database file', () => {
     expect((await stat(join(directory, 'sub'))).mode & 0o777).toBe(0o700);
     const again = openSqlite(file, 2);
     const raw = new Database(file, { readonly: true });
-    expect(raw.prepare('select version, applied from migrations').all()).toEqual([{ version: 1, applied: 1 }]);
+    expect(raw.prepare('select version, applied from migrations').all()).toEqual([
+      { version: 1, applied: 1 },
+      { version: 2, applied: 1 },
+    ]);
     expect(raw.pragma('journal_mode', { simple: true })).toBe('wal');
     raw.close();
     await again.close();
+  });
+
+  it('of the program before is brought up to date, with its jobs', async () => {
+    const before = openSqlite(file, 1);
+    const request = { spec: STAT, hosts: [], selectorText: '', requester: '', maxParallel: 1, grace: 1, note: '' };
+    const job = { id: 'a', request, state: 'running', created: 1, ended: 0, owner: '', ownerSeen: 1 } as const;
+    const control = sqliteControlStore(before);
+    const run = { jobId: 'a', host: 'h', captureId: 'a.h', state: 'waiting', sequence: 0, started: 0, ended: 0 };
+    await control.createJob({ ...job, isCancelRequested: false }, []);
+    await before.close();
+    const raw = new Database(file);
+    raw.exec('drop table histogram_series; drop table text_lines; delete from migrations where version > 1');
+    // As the first version wrote them: without parts.
+    raw.prepare('insert into host_runs values (?, ?, 0, ?, ?)').run('a', 'h', 'waiting', JSON.stringify(run));
+    raw.close();
+    const after = openSqlite(file, 2);
+    expect(await sqliteControlStore(after).hostRuns('a')).toMatchObject([{ host: 'h', parts: [], module: undefined }]);
+    const key = { jobId: 'a', host: 'h' };
+    expect(await sqliteSampleStore(after).histograms(key)).toBeUndefined();
+    await sqliteSampleStore(after).put(key, { chunks: [], series: undefined, histograms: drawSeries('1:1'), text: [] });
+    expect(await sqliteSampleStore(after).histograms(key)).toEqual(drawSeries('1:1'));
+    await after.close();
   });
 
   it('of a newer program is refused with its version, and left alone', async () => {
@@ -81,7 +108,7 @@ describe('the database file', () => {
       rawLength: 100_000,
       data,
     } as const;
-    await store.put({ jobId: 'a', host: 'h' }, { chunks: [chunk], series: undefined });
+    await store.put({ jobId: 'a', host: 'h' }, { chunks: [chunk], series: undefined, histograms: undefined, text: [] });
     await database.close();
     const handle = await open(file, 'r+');
     const { size } = await handle.stat();

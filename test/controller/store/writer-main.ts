@@ -27,7 +27,7 @@ for (let i = 0; i < Number(count); i++) {
     rawLength: data.length,
     data,
   } as const;
-  await samples.put({ jobId: id, host: 'h' }, { chunks: [chunk], series: undefined });
+  await samples.put({ jobId: id, host: 'h' }, { chunks: [chunk], series: undefined, histograms: undefined, text: [] });
   if (!(await control.finishJob(id, name, 'succeeded', i))) throw new Error(`${id} is not mine`);
 }
 await database.close();

@@ -41,6 +41,9 @@ export function contractAgent(onDie: () => void): AgentApi {
     },
     listCaptures: async () => [],
     releaseCapture: async () => true,
+    listScripts: () => base.listScripts(),
+    buildModule: (request) => base.buildModule(request),
+    putModule: (upload) => base.putModule(upload),
   };
 }
 
