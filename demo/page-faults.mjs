@@ -1,4 +1,4 @@
-// `npm start`: which code on three hosts causes page faults? Three agents with identities of their own, real perf, one flame graph.
+// `npm start`: the page-fault kit on three hosts: how many, which code, how long. Three agents with identities of their own, one report.
 //
 // The three "hosts" share this machine: one agent on stdio, two reached over mutual TLS. So each sees all the workload's processes;
 // on a real fleet each sees its own. Everything that is started here is ended here, by pid, also on Ctrl-C.
@@ -14,6 +14,7 @@ const perftrawl = join(root, 'bin', 'perftrawl');
 /** `node demo/page-faults.mjs [DIRECTORY]`; whatever is in it goes. */
 const directory = resolve(process.argv[2] ?? join(root, 'build', 'demo'));
 const ca = join(directory, 'ca');
+const report = join(directory, 'page-faults.html');
 const svg = join(directory, 'page-faults.svg');
 const folded = join(directory, 'page-faults.folded');
 const environment = {
@@ -28,7 +29,7 @@ const environment = {
 const WORKLOAD_SECONDS = '60';
 const COMM = 'touch-memory';
 const COMPILER = 'cc';
-const RECORD = ['record', '-e', 'page-faults', '-c', '1', '--comm', COMM, '--for', '5s', '--note', 'demo'];
+const FAULTS = ['faults', '-c', '1', '--comm', COMM, '--for', '5s', '--interval', '1s', '--note', 'demo'];
 const HOSTS = ['workstation', 'db1', 'db2'];
 
 /** Processes that go on until the end of the demo. */
@@ -55,13 +56,18 @@ async function main() {
   startWorkload();
   await show('doctor');
 
-  step(`the main job: perftrawl ${RECORD.join(' ')}`);
-  await show(...RECORD, '--svg', svg, '--folded', folded);
+  step(`the main job: perftrawl ${FAULTS.join(' ')}`);
+  await show(...FAULTS, '-o', report);
+  await must('export', 'last', '--format', 'svg', '-o', svg);
+  await must('export', 'last', '--format', 'folded', '-o', folded);
 
   const sums = await weights();
   step(`done. ${sums.merged.toLocaleString('en-US')} page faults in one flame graph`);
   say(`   = ${HOSTS.map((host, i) => `${sums.hosts[i].toLocaleString('en-US')} on ${host}`).join(' + ')}`);
   say('   (the three share this machine, so each saw all of the workload)\n');
+  say(
+    `   report          ${fromHere(report)}   ${kib(report)} - counts, flame graph, latencies, hosts; needs nothing else`,
+  );
   say(`   flame graph     ${fromHere(svg)}   ${kib(svg)} - open it in a browser: click, search, hover`);
   say(`   folded stacks   ${fromHere(folded)}   ${kib(folded)}\n`);
   say('Try next:');
@@ -71,7 +77,8 @@ async function main() {
   say(
     `   ${variables} ${fromHere(perftrawl)} export last --format pprof -o ${fromHere(join(directory, 'page-faults.pb.gz'))}`,
   );
-  say(`   ${fromHere(perftrawl)} record -e page-faults -c 1 --for 10s --svg faults.svg      # this whole machine`);
+  say(`   ${fromHere(perftrawl)} faults --for 10s -o faults.html      # this whole machine`);
+  say(`   ${fromHere(perftrawl)} stap ls                              # SystemTap scripts that any host can run`);
 }
 
 /** Each host's faults and the merged ones; throws unless they add up. */

@@ -51,6 +51,8 @@ describe('the demo', () => {
     expect(folded).toMatch(/^touch-memory;.*loadImage/m);
     const svg = await readFile(join(directory, 'demo', 'page-faults.svg'), 'utf8');
     expect(svg).toContain('load_table');
+    const report = await readFile(join(directory, 'demo', 'page-faults.html'), 'utf8');
+    for (const part of ['minor-faults', 'load_table', 'db2', 'pagefault-latency']) expect(report).toContain(part);
     for (const host of ['workstation', 'db1', 'db2']) expect(output).toMatch(new RegExp(`${host} +succeeded`));
     expect(pids).toHaveLength(4);
     expect(pids.filter(isAlive)).toEqual([]);
