@@ -11,7 +11,7 @@ import { type Resolution, resolveTarget } from '../host/resolve-target.js';
 import { checkStapPolicy } from '../policy/policy.js';
 import type { RunningTool, ToolResult } from '../process.js';
 import { makePrivateDirectory } from '../spool/private-directory.js';
-import { type ChosenScript, chooseScript } from '../stap/chosen-script.js';
+import { type ChosenScript, checkScript, chooseScript } from '../stap/chosen-script.js';
 import { compileModule, endOf } from '../stap/compile-module.js';
 import { KernelSymbols } from '../stap/host-probes.js';
 import { unloadModules } from '../stap/leftover-modules.js';
@@ -65,6 +65,7 @@ export async function runStap(context: CaptureContext, spec: StapSpec, patience 
 export async function prepareStap(context: CaptureContext, spec: StapSpec): Promise<ReadyScript> {
   const { machine, settings, capture, stop } = context;
   checkStapTarget(spec);
+  checkScript(spec);
   checkStapPolicy(settings.policy, spec);
   const staprun = await machine.program('staprun');
   // Where it is there, it says itself what is wrong.

@@ -53,6 +53,11 @@ export function chooseScript(
   return { script: compiledScript(entry, variant), globals: (pids) => catalogueGlobals(entry, script, spec, pids) };
 }
 
+/** What is wrong on any host. @throws FailureError `not-found` for a script that is not there, `bad-request` for wrong parameters */
+export function checkScript({ script }: StapSpec): void {
+  if (script.from === 'catalogue') checkParameters(catalogueScript(script.name), script);
+}
+
 /** The script that a host's preflight chose, to be compiled here. @throws FailureError `conflict` when this perftrawl has another text */
 export function scriptOfPlan({ script }: StapSpec, plan: StapPlan): StapScript {
   if (script.from === 'request') return ownScript(script);

@@ -368,6 +368,13 @@ describe('what goes wrong', () => {
     });
   });
 
+  it('says that there is no such script before anything else that is missing', async () => {
+    const bare = await host.service(defaultPolicy(false), '/nonexistent');
+    const spec = stapOf(scriptThat(), { script: { from: 'catalogue', name: 'nope', parameters: {} } });
+    const done = the(await capture(bare, 'unknown', spec), 'done');
+    expect(done.failure).toMatchObject({ code: 'not-found', message: expect.stringContaining('nope') });
+  });
+
   it('a policy`s no names the line that would make it a yes', async () => {
     const remote = await host.service(defaultPolicy(true));
     const start = remote.startCapture({ captureId: 'no', spec: stapOf(scriptThat()), requester: 'test' });
