@@ -32,7 +32,8 @@ export interface Recording {
   dispose(): Promise<void>;
 }
 
-const faultsRecord = ['-e', 'page-faults', '-c', '1', '-g'];
+/** Buffers that hold a whole recording: on a busy machine perf is late, and the kernel would drop events. */
+const faultsRecord = ['-e', 'page-faults', '-c', '1', '-g', '-m', '8192'];
 const clockRecord = ['-e', 'cpu-clock', '-F', '999', '-g'];
 
 const defaults: Record<WorkloadName, { readonly record: readonly string[]; readonly program: readonly string[] }> = {
