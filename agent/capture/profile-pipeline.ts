@@ -11,6 +11,8 @@ import type { RawProfile } from './profile-source.js';
 
 const NAME_BUDGET: Milliseconds = 60_000;
 const LINE_BUDGET: Milliseconds = 180_000;
+/** How the symbolizer's losses of frames begin that lie in no object. */
+const UNMAPPED = 'no mapping: ';
 
 export interface RecordingTimes {
   /** Milliseconds since 1970 UTC; 0 when unknown. */
@@ -18,10 +20,13 @@ export interface RecordingTimes {
   readonly duration: Milliseconds;
 }
 
+/** `tellsUnmapped`: its losses say of each frame without a mapping why, so the symbolizer need not. */
+type NameableProfile = RawProfile & { readonly tellsUnmapped?: boolean };
+
 /** Symbolize `raw` and spool it. */
 export async function spoolProfile(
   context: CaptureContext,
-  raw: RawProfile,
+  raw: NameableProfile,
   detail: Detail,
   times: RecordingTimes | undefined,
   kept?: KeptObjects,
@@ -38,7 +43,7 @@ export async function spoolProfile(
   }
 }
 
-async function withNames(raw: RawProfile, detail: Detail, kept: KeptObjects | undefined) {
+async function withNames(raw: NameableProfile, detail: Detail, kept: KeptObjects | undefined) {
   if (raw.objects.length === 0) return raw;
   const symbolizer = createSymbolizer(createLocalHost(kept === undefined ? {} : { kept }));
   const { profile, losses } = await symbolizer.symbolize(raw.profile, raw.objects, {
@@ -47,5 +52,6 @@ async function withNames(raw: RawProfile, detail: Detail, kept: KeptObjects | un
     demangle: true,
     kernelSymbols: raw.kernelSymbols,
   });
-  return { profile, losses: [...raw.losses, ...losses] };
+  const untold = raw.tellsUnmapped === true ? losses.filter(({ detail }) => !detail.startsWith(UNMAPPED)) : losses;
+  return { profile, losses: [...raw.losses, ...untold] };
 }

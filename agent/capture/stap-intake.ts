@@ -4,6 +4,8 @@ import { StapOutputParser } from '../stap/output/output-parser.js';
 import { StapMessages } from '../stap/output/stap-messages.js';
 import { OutputBound } from '../stap/output-bound.js';
 import { type OutputFifo, openOutputFifo } from '../stap/output-fifo.js';
+import { StackObjects } from '../stap/stack-objects.js';
+import { ObjectKeeper } from '../symbolize/object-keeper.js';
 import type { CaptureContext } from './capture-context.js';
 import { RawRecording } from './raw-recording.js';
 import { StapSpooler } from './stap-spooler.js';
@@ -20,6 +22,8 @@ export class StapIntake {
   readonly #messages = new StapMessages();
   readonly #bound = new OutputBound();
   readonly #spooler: StapSpooler;
+  readonly #keeper = new ObjectKeeper();
+  readonly #places: StackObjects;
   readonly #startTime: number;
   readonly #startedAt = performance.now();
   readonly #timer: NodeJS.Timeout;
@@ -28,16 +32,23 @@ export class StapIntake {
   #pushedAt: Milliseconds = 0;
   #writing: Promise<void> = Promise.resolve();
 
-  static async begin(context: CaptureContext, spec: StapSpec): Promise<StapIntake> {
+  /** @param pids of the processes that it is for, alive now; empty: all */
+  static async begin(context: CaptureContext, spec: StapSpec, pids: readonly number[]): Promise<StapIntake> {
     const raw = spec.keepRaw ? await RawRecording.begin(context, STAP_OUTPUT, 'text/plain') : undefined;
-    return new StapIntake(context, spec, raw);
+    return new StapIntake(context, spec, pids, raw);
   }
 
-  private constructor(context: CaptureContext, spec: StapSpec, raw: RawRecording | undefined) {
+  private constructor(context: CaptureContext, spec: StapSpec, pids: readonly number[], raw: RawRecording | undefined) {
     this.#context = context;
     this.#raw = raw;
     this.#startTime = context.machine.now();
-    const parser = new StapOutputParser({ interval: spec.interval, clock: 'arrival' });
+    this.#places = new StackObjects({
+      files: context.machine.files,
+      now: () => this.#elapsed(),
+      pids,
+      note: (notice) => this.#keeper.note(notice),
+    });
+    const parser = new StapOutputParser({ interval: spec.interval, clock: 'arrival', places: this.#places });
     this.#parser = parser;
     this.#spooler = new StapSpooler(context, () => parser.interval);
     context.progress = () => this.#spooler.progress();
@@ -94,8 +105,10 @@ export class StapIntake {
         detail: 'printed by the command, not by the script',
       });
     }
+    losses.push(...this.#places.losses());
     await this.#raw?.finish();
-    await this.#spooler.appendProfile(output.profile);
+    await this.#keeper.settled();
+    await this.#spooler.appendProfile(output.profile, output.objects, this.#keeper);
   }
 
   /** After `finish`, or in its place. */
@@ -103,6 +116,7 @@ export class StapIntake {
     clearInterval(this.#timer);
     // Its error has been thrown where it was taken.
     await this.#endFifo().catch(() => undefined);
+    await this.#keeper.close();
     await this.#raw?.discard();
   }
 

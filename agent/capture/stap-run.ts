@@ -137,7 +137,7 @@ export async function runScript(
 ): Promise<void> {
   const pids = resolution.target.kind === 'pids' ? resolution.target.pids : [];
   const globals = ready.chosen.globals(pids);
-  const intake = await StapIntake.begin(context, spec);
+  const intake = await StapIntake.begin(context, spec, pids);
   try {
     const [pid] = pids.length === 1 ? pids : [];
     const command = await intake.commandOutput(spec.command);

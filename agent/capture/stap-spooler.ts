@@ -1,13 +1,16 @@
 // What was read of a script's output, into the log: text, histograms and losses in batches, stacks as a profile.
 import type { TextLine } from '../../profile/text-line.js';
-import type { Milliseconds } from '../../proto/capture.js';
-import { encodeProfile } from '../../proto/profile-codec.js';
-import type { StapOutput, StapOutputParser } from '../stap/output/output-parser.js';
+import type { Detail, Milliseconds } from '../../proto/capture.js';
+import type { StapOutput, StapStacks } from '../stap/output/output-parser.js';
+import type { KeptObjects } from '../symbolize/symbol-host.js';
 import type { CaptureContext, Progress } from './capture-context.js';
+import { spoolProfile } from './profile-pipeline.js';
 
 /** Lines and points per event of the log. */
 const MAX_LINES = 500;
 const MAX_POINTS = 200;
+/** Stacks have the labels that the script printed, and no source lines. */
+const AS_PRINTED: Detail = { split: 'comm', keepTimestamps: false, lines: false };
 
 export class StapSpooler {
   readonly #context: CaptureContext;
@@ -46,18 +49,26 @@ export class StapSpooler {
     while (this.#lines.length > 0) await this.#appendLines();
   }
 
-  async appendProfile(profile: ReturnType<StapOutputParser['end']>['profile']): Promise<void> {
-    const { stop, capture, losses, hasProfile } = this.#context;
+  /**
+   * The stacks, with names.
+   * @param objects what the symbolizer may look at; none: the names are as the script printed them
+   * @param kept what was kept open for it while the script ran
+   */
+  async appendProfile(
+    profile: StapStacks['profile'],
+    objects: StapStacks['objects'] = [],
+    kept?: KeptObjects,
+  ): Promise<void> {
+    const { losses, hasProfile } = this.#context;
     if (profile === undefined) return;
     if (!hasProfile) {
       const detail = 'the stacks of the script: a kit has one profile, that of perf record';
       losses.push({ kind: 'missing-parts', count: 1, detail });
       return;
     }
-    for (const chunk of encodeProfile(profile, '')) {
-      stop.discard.throwIfAborted();
-      await capture.log.append({ kind: 'profile-chunk', chunk });
-    }
+    if (objects.length > 0) await this.#context.enter('symbolizing', `${profile.samples.length} stacks`);
+    const raw = { profile, objects, losses: profile.losses, kernelSymbols: [], needsUnwinding: false };
+    await spoolProfile(this.#context, { ...raw, tellsUnmapped: true }, AS_PRINTED, undefined, kept);
   }
 
   async #appendLines(): Promise<void> {

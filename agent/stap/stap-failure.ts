@@ -238,7 +238,9 @@ const TELLING =
 
 /** stap's own words, without progress, source lines and tips; what names an error before all else; at most 800 characters. */
 export function stapReason(stderr: string): string {
-  const lines = stderr.split('\n').map((line) => line.replace(/\s*\[man [^\]]*\]/g, '').trim());
+  // The script has a place of its own while it is compiled, which nobody knows.
+  const text = stderr.replace(/\s*\[man [^\]\n]*\]/g, '').replace(/ at \/\S*\/(?=script\.stp:\d)/g, ' at ');
+  const lines = text.split('\n').map((line) => line.trim());
   const kept = [...new Set(lines.filter((line) => line !== '' && !NOISE.test(line)))];
   const telling = kept.filter((line) => TELLING.test(line));
   const reason = (telling.length > 0 ? telling : kept).map((line) => line.replace(/^ERROR: /, '')).join('; ');

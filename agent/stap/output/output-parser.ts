@@ -14,12 +14,14 @@ import type { ProfileMeta } from '../../../profile/profile-builder.js';
 import type { TextLine } from '../../../profile/text-line.js';
 import type { Milliseconds } from '../../../proto/capture.js';
 import { LossTally } from '../../perf/loss-tally.js';
+import type { ObjectContext } from '../../symbolize/object-context.js';
 import { type Body, captionOf, figuresBehind, fitting, mayBeFigures } from './histogram-caption.js';
 import { readRows } from './histogram-rows.js';
 import { HistogramText, readHeader } from './histogram-text.js';
 import { LineCutter } from './line-cutter.js';
 import { RoundClock, type RoundClockOptions } from './round-clock.js';
 import { StackCollector } from './stack-collector.js';
+import type { CodePlaces } from './stack-profile.js';
 import { readStructured, STRUCTURED, type StructuredLine } from './structured-line.js';
 
 export interface StapOutputLimits {
@@ -42,7 +44,17 @@ export interface StapOutputOptions extends RoundClockOptions {
   readonly unit?: string;
   /** Sample type of stacks whose script names none; `samples` when left out. */
   readonly sampleType?: string;
+  /** Whom to ask where addresses lie; left out for output that was saved. */
+  readonly places?: CodePlaces;
   readonly limits?: Partial<StapOutputLimits>;
+}
+
+/** What the whole output comes to, behind its last lines. */
+export interface StapStacks {
+  /** Undefined when there were no stacks. */
+  readonly profile: Profile | undefined;
+  /** Of its mappings, where there was somebody to ask; for the symbolizer. */
+  readonly objects: readonly ObjectContext[];
 }
 
 /** What the bytes of one call completed. */
@@ -113,7 +125,7 @@ export class StapOutputParser {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#cutter = new LineCutter(this.#limits.lineBytes, (text, isCut) => this.#line(text, isCut));
     this.#clock = new RoundClock(options);
-    this.#stacks = new StackCollector(options.sampleType ?? 'samples', this.#limits);
+    this.#stacks = new StackCollector(options.sampleType ?? 'samples', this.#limits, options.places);
   }
 
   /** Length of an interval as the options or the script told it; 0 when nobody did. */
@@ -136,8 +148,8 @@ export class StapOutputParser {
     return this.#give();
   }
 
-  /** The output is over. Stacks become a profile (undefined when there were none); the parser must not be used afterwards. */
-  end(time: Milliseconds, meta: ProfileMeta = {}): StapOutput & { readonly profile: Profile | undefined } {
+  /** The output is over. Stacks become a profile; the parser must not be used afterwards. */
+  end(time: Milliseconds, meta: ProfileMeta = {}): StapOutput & StapStacks {
     this.#time = time;
     this.#cutter.end();
     if (this.#open !== undefined) this.#damage(this.#open, 'the output ends inside it', this.#number);
@@ -151,7 +163,13 @@ export class StapOutputParser {
     const profile = this.#stacks.isEmpty ? undefined : this.#stacks.freeze(meta);
     const { points, lines, losses } = this.#give();
     const stackLosses = profile === undefined ? this.#stacks.losses() : [];
-    return { points, lines, losses: [...losses, ...this.#losses.list(), ...stackLosses], profile };
+    return {
+      points,
+      lines,
+      losses: [...losses, ...this.#losses.list(), ...stackLosses],
+      profile,
+      objects: this.#stacks.objects(),
+    };
   }
 
   #give(): StapOutput {

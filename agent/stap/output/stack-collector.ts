@@ -3,9 +3,10 @@ import type { Loss } from '../../../profile/loss.js';
 import type { Label, Profile } from '../../../profile/profile.js';
 import type { ProfileMeta } from '../../../profile/profile-builder.js';
 import type { TextLine } from '../../../profile/text-line.js';
+import type { ObjectContext } from '../../symbolize/object-context.js';
 import { readCaption } from './caption.js';
 import { type FrameReading, isNoBacktrace, readFrames, type StapFrame } from './frame-line.js';
-import { type PrintedStack, type StackLimits, StackProfile } from './stack-profile.js';
+import { type CodePlaces, type PrintedStack, type StackLimits, StackProfile } from './stack-profile.js';
 import type { StructuredLine } from './structured-line.js';
 
 interface OpenStack {
@@ -48,8 +49,8 @@ export class StackCollector {
   /** The stack above waits for a count in this line. */
   #countless: PrintedStack | undefined;
 
-  constructor(defaultType: string, limits: StackLimits) {
-    this.#profile = new StackProfile(defaultType, limits);
+  constructor(defaultType: string, limits: StackLimits, places?: CodePlaces) {
+    this.#profile = new StackProfile(defaultType, limits, places);
     this.#limits = limits;
   }
 
@@ -64,6 +65,10 @@ export class StackCollector {
   /** Those of the stacks; freeze() puts them into the profile. */
   losses(): Loss[] {
     return this.#profile.losses();
+  }
+
+  objects(): ObjectContext[] {
+    return this.#profile.objects();
   }
 
   freeze(meta: ProfileMeta): Profile {

@@ -4,11 +4,13 @@ import {
   type StapOutputOptions,
   StapOutputParser,
 } from '../../../../agent/stap/output/output-parser.js';
+import type { ObjectContext } from '../../../../agent/symbolize/object-context.js';
 import { countOf, type Histogram } from '../../../../profile/histogram.js';
 import type { Profile } from '../../../../profile/profile.js';
 
 export interface WholeOutput extends StapOutput {
   readonly profile: Profile | undefined;
+  readonly objects: readonly ObjectContext[];
   readonly interval: number;
 }
 
@@ -25,13 +27,14 @@ export function readOutput(
     parts.push(parser.push(chunk, time(piece)));
     piece++;
   }
-  const { profile, ...last } = parser.end(time(piece));
+  const { profile, objects, ...last } = parser.end(time(piece));
   parts.push(last);
   return {
     points: parts.flatMap((part) => part.points),
     lines: parts.flatMap((part) => part.lines),
     losses: parts.flatMap((part) => part.losses),
     profile,
+    objects,
     interval: parser.interval,
   };
 }
@@ -93,7 +96,7 @@ export function drawStacks(profile: Profile | undefined): string[] {
 }
 
 /** `damaged-histograms 1: line 7: …` */
-export function drawLosses(output: WholeOutput): string[] {
+export function drawLosses(output: Pick<WholeOutput, 'losses' | 'profile'>): string[] {
   return [...output.losses, ...(output.profile?.losses ?? [])].map(
     ({ kind, count, detail }) => `${kind} ${count}: ${detail}`,
   );
