@@ -40,6 +40,8 @@ export async function runCapture(options: CaptureRunOptions): Promise<void> {
     await context.endTools();
   }
   try {
+    // With it goes what keeps room for the end.
+    await rm(capture.work, { recursive: true, force: true });
     await finish(context, outcomeOf(stop, failure), failure);
   } finally {
     await spool.finish(capture);
@@ -73,6 +75,8 @@ async function finish(context: CaptureContext, outcome: Outcome, failure: Failur
   const { capture, cost, commandLines } = context;
   const { log } = capture;
   if (outcome === 'discarded') await rm(capture.artifacts, { recursive: true, force: true });
+  // The last word on what was recorded; earlier ones were up to a second old.
+  if (context.state === 'running' && outcome !== 'discarded') await context.tellProgress();
   const losses = mergeLosses([context.losses]);
   if (losses.length > 0 && outcome !== 'discarded') await log.append({ kind: 'losses', losses });
   await log.append({ kind: 'cost', cost: cost.cost(log.size) });
@@ -85,10 +89,8 @@ function startProgress(context: CaptureContext): NodeJS.Timeout {
     context.cost.sampleMemory();
     if (context.state !== 'running' || isWriting) return;
     isWriting = true;
-    const { samples, bytes, lost } = context.progress();
-    const elapsed = Math.round(context.cost.elapsed);
-    void context.capture.log
-      .append({ kind: 'progress', elapsed, samples, bytes, lost })
+    void context
+      .tellProgress()
       // A full disk is told by the next event that matters.
       .catch(() => context.stop.request('keep'))
       .finally(() => {

@@ -36,6 +36,8 @@ export interface SpoolOptions {
 export const DEFAULT_SPOOL_LIMIT = 2 * 1024 ** 3;
 /** How often a follower looks for what another process has written; of this process's own captures it is told. */
 const POLL_MS = 150;
+/** Held in `work/` while a capture runs, so that its end finds room on a disk that has become full. */
+const BALLAST_BYTES = 16 * 1024;
 
 export interface SpooledCapture {
   readonly meta: CaptureMeta;
@@ -50,6 +52,8 @@ export class Spool {
   readonly #options: SpoolOptions;
   readonly #captures: string;
   readonly #open = new Map<string, LogWriter>();
+  /** Finished by this spool, and not released. */
+  readonly #closed = new Set<string>();
   #used = 0;
 
   private constructor(options: SpoolOptions) {
@@ -119,6 +123,7 @@ export class Spool {
     // First, so that a follower whom closing wakes waits for nothing more of it.
     this.#open.delete(captureId);
     await capture.log.close();
+    this.#closed.add(captureId);
   }
 
   /** undefined when there is no such capture. */
@@ -217,6 +222,7 @@ export class Spool {
       await rename(path, aside);
       await rm(aside, { recursive: true, force: true });
       this.#used = Math.max(0, this.#used - size);
+      this.#closed.delete(captureId);
       return true;
     });
   }
@@ -261,6 +267,7 @@ export class Spool {
     const fresh = join(this.#captures, `.new-${randomBytes(6).toString('hex')}`);
     try {
       await makePrivateDirectory(join(fresh, 'work'));
+      await writeFile(join(fresh, 'work', 'ballast'), randomBytes(BALLAST_BYTES), { mode: 0o600 });
       await writeFile(join(fresh, 'meta.json'), JSON.stringify(meta), { mode: 0o600 });
       const { now } = this.#options;
       const log = await LogWriter.create(join(fresh, 'log'), { now, reserve: this.reserve });
@@ -292,7 +299,10 @@ export class Spool {
   /** Nobody appends to a log whose owner is dead: end it with what happened. */
   async #recoverIfLost(captureId: string): Promise<void> {
     const meta = await this.meta(captureId);
-    if (meta === undefined || this.#open.has(captureId) || isAlive(meta.owner)) return;
+    if (meta === undefined || this.#open.has(captureId)) return;
+    // Closed here without its end, for which the disk had no room: then too nobody appends.
+    const isClosed = this.#closed.has(captureId);
+    if (isAlive(meta.owner) && !isClosed) return;
     if ((await this.#summary(captureId)).state === 'done') return;
     await this.#locked(async () => {
       const path = this.#path(captureId, 'log');
@@ -300,7 +310,9 @@ export class Spool {
       if (sound.isDone) return;
       const { now } = this.#options;
       const log = await LogWriter.reopen(path, sound, { now, reserve: this.reserve });
-      const message = `the agent (process ${meta.owner.pid}) was killed while the capture ran`;
+      const message = isClosed
+        ? 'the end of the capture could not be written'
+        : `the agent (process ${meta.owner.pid}) was killed while the capture ran`;
       await log.append({
         kind: 'done',
         outcome: 'failed',

@@ -48,11 +48,11 @@ export class ModuleSupply {
    */
   async supply(host: Host, spec: StapSpec, signal: AbortSignal): Promise<ModuleRef | undefined> {
     const { buildHost } = this.#options;
-    if (host.name === buildHost.name) return undefined;
     const plan = runnablePlan(
       spec,
       await this.#ask(host, 'checking the capture on', signal, (api, limited) => api.preflight(spec, limited)),
     );
+    if (host.name === buildHost.name) return undefined;
     const module = await unlessAborted(
       () => this.#module(spec, plan),
       signal,

@@ -25,6 +25,8 @@ export function tlsTransport(options: TlsOptions): Transport {
       const timeout = AbortSignal.timeout(options.connectTimeout);
       const socket = connect(host, address, identity);
       socket.setNoDelay(true);
+      // A peer that hangs up during the handshake gives an `end`, then an `error` before whoever waited for the `end` goes on.
+      socket.on('error', () => undefined);
       let isAgentProven = false;
       socket.once('secureConnect', () => {
         isAgentProven = true;
@@ -38,7 +40,6 @@ export function tlsTransport(options: TlsOptions): Transport {
         if (socket.alpnProtocol !== 'h2') throw notAnAgent(host, address);
         return socket;
       } catch (error) {
-        socket.on('error', () => undefined);
         socket.destroy();
         if (signal.aborted) throw fail('cancelled', `connecting to ${host.name}: cancelled`, '', error);
         if (timeout.aborted) throw silent(host, address, options.connectTimeout);

@@ -186,6 +186,7 @@ describe('with a build host', () => {
 
   it('lets the build host compile for itself', async () => {
     await withHosts({ build: note() });
+    agents.build.preflightResult = preflight();
     await runJob(STAP, { buildHost: app.hosts('')[0] });
     expect(asked.build).toEqual(STAP);
     expect(agents.build.calls).not.toContain('build 6.1.0');

@@ -110,6 +110,19 @@ describe('a capture`s log', () => {
     expect((await spool.list()).map((info) => info.lastSequence)).toEqual([4]);
   });
 
+  it('that was closed without its end, for want of room, is given one', async () => {
+    const spool = await openSpool();
+    const capture = await create(spool, 'a');
+    await capture.log.append(progress(1));
+    const following = follow(spool, 'a');
+    await spool.finish(capture);
+    expect((await following).at(-1)?.body).toMatchObject({
+      kind: 'done',
+      outcome: 'failed',
+      failure: { code: 'lost' },
+    });
+  });
+
   it('ends a follower that is cancelled', async () => {
     const spool = await openSpool();
     await create(spool, 'a');

@@ -137,6 +137,14 @@ describe('trust', () => {
     expect(failure.code).toBe('untrusted');
   });
 
+  it('outlives one that hangs up during the handshake', async () => {
+    const server = net.createServer((socket) => socket.once('data', () => socket.end()));
+    const at = await listen(server);
+    const failure = await failureOf(transportOf(fleet.caDirectory).open(hostAt(at), signal));
+    server.close();
+    expect(failure.code).toBe('unreachable');
+  });
+
   it('says that nothing listens there, and what to do', async () => {
     const server = net.createServer();
     const at = await listen(server);
