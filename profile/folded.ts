@@ -14,6 +14,8 @@ export interface FoldOptions {
   readonly withPid?: boolean;
   /** `comm-PID/TID`; needs a profile split by tid. */
   readonly withTid?: boolean;
+  /** Count samples, not what they stand for. */
+  readonly countSamples?: boolean;
   /** Mark kernel frames with `_[k]`. */
   readonly marksKernel?: boolean;
   /** Mark frames of generated code with `_[j]`. */
@@ -50,7 +52,7 @@ export function foldedTree(profile: Profile, options: FoldOptions = {}): FoldedT
   const weightColumn = sampleTypes.findIndex((sampleType) => sampleType.type === weightOf(event).type);
   if (samplesColumn < 0 || weightColumn < 0) return undefined;
   const counts = samples.values[samplesColumn];
-  const weights = isTracepoint(event) ? counts : samples.values[weightColumn];
+  const weights = options.countSamples === true || isTracepoint(event) ? counts : samples.values[weightColumn];
 
   const tree = new FoldedTree();
   const names = new LocationNames(profile, tree, options);

@@ -58,6 +58,8 @@ export class CaptureContext {
   readonly hasProfile: boolean;
   readonly #onState: (state: CaptureState, detail: string) => Promise<void>;
   readonly #running = new Set<RunningTool>();
+  /** Of a kit, which tells the progress of all its parts. */
+  readonly #isPart: boolean;
   #state: CaptureState = 'resolving';
 
   constructor(options: CaptureContextOptions) {
@@ -68,6 +70,7 @@ export class CaptureContext {
     this.spool = spool;
     this.settings = settings;
     this.hasProfile = options.hasProfile ?? true;
+    this.#isPart = options.onState !== undefined;
     this.#onState = options.onState ?? ((state, detail) => capture.log.append({ kind: 'state', state, detail }));
   }
 
@@ -75,9 +78,16 @@ export class CaptureContext {
     return this.#state;
   }
 
-  enter(state: CaptureState, detail: string): Promise<void> {
+  async enter(state: CaptureState, detail: string): Promise<void> {
+    const hasRecorded = this.#state === 'running' && state !== 'running';
     this.#state = state;
-    return this.#onState(state, detail);
+    if (hasRecorded && !this.#isPart) await this.tellProgress();
+    await this.#onState(state, detail);
+  }
+
+  async tellProgress(): Promise<void> {
+    const { samples, bytes, lost } = this.progress();
+    await this.capture.log.append({ kind: 'progress', elapsed: Math.round(this.cost.elapsed), samples, bytes, lost });
   }
 
   /** Count a tool that was run to its end elsewhere. */

@@ -18,7 +18,11 @@ export async function runKit(context: CaptureContext, spec: KitSpec): Promise<vo
   for (const part of spec.parts)
     parts.push(await Part.begin(context, spec, part, () => enterSymbolizing(context, parts)));
   context.progress = () => ({
-    samples: sumOf(parts, ({ samples }) => samples),
+    // Points of counters and histograms are no samples.
+    samples: sumOf(
+      parts.filter(({ kind }) => kind === 'record'),
+      ({ samples }) => samples,
+    ),
     bytes: sumOf(parts, ({ bytes }) => bytes),
     lost: sumOf(parts, ({ lost }) => lost),
   });

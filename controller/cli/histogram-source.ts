@@ -1,5 +1,5 @@
 // Where histograms come from: a job, or a file of saved stap output, which is read as a job that is deleted again.
-import { access, constants, open } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, resolve } from 'node:path';
 import type { HistogramSeries } from '../../profile/histogram-series.js';
@@ -7,6 +7,7 @@ import type { FileSpec, Milliseconds } from '../../proto/capture.js';
 import { FailureError, fail } from '../../proto/failure.js';
 import type { App, Job } from '../api.js';
 import type { CommandContext } from './context.js';
+import { readLocalFile } from './local-file.js';
 import { THIS_MACHINE } from './run-job.js';
 
 export interface HistogramSource {
@@ -81,13 +82,8 @@ async function readFileAsJob(context: CommandContext, app: App, file: string): P
 
 /** A perf.data or a program would become one long line of text. @throws FailureError 'bad-data', and what opening throws */
 async function refuseBinary(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    if (!buffer.subarray(0, bytesRead).includes(0)) return;
-  } finally {
-    await file.close();
-  }
+  const head = await readLocalFile(path, HEAD_BYTES);
+  if (!head.includes(0)) return;
   throw fail(
     'bad-data',
     `${path} is no text, so nothing that stap printed`,

@@ -23,6 +23,7 @@ function foldOptions(profile: Profile, options: ExportOptions): FoldOptions {
   return {
     withPid: options.process === 'comm-pid',
     withTid: options.process === 'comm-pid-tid',
+    countSamples: options.countSamples === true,
     marksKernel: options.annotate?.kernel === true,
     marksJit: options.annotate?.jit === true,
     ...(options.withAddresses === true ? { addressOf: (location: number) => addressText(profile, location) } : {}),

@@ -144,7 +144,7 @@ async function showTop(context: CommandContext, job: Job, profile: Profile, requ
   }
   const rest = top.functionCount - top.functions.length;
   await writeLines(io.stdout, [
-    colours.bold(printable(headline(profile, top.event, top.total))),
+    colours.bold(printable(headline(profile, top.event, top.total, request.view.countSamples === true))),
     ...topTable(top, io.columns),
     ...(rest > 0 ? [colours.dim(`… and ${rest} more functions; --top ${top.functionCount} shows them all`)] : []),
   ]);
@@ -167,20 +167,19 @@ async function showTree(context: CommandContext, job: Job, profile: Profile, req
     return EXIT.ok;
   }
   const { minPercent, maxLines } = request;
-  await writeLines(io.stdout, [colours.bold(printable(headline(profile, tree.event, tree.total[0])))]);
+  await writeLines(io.stdout, [
+    colours.bold(printable(headline(profile, tree.event, tree.total[0], request.view.countSamples === true))),
+  ]);
   await write(io.stdout, callTreeText(tree, { minPercent, maxLines, isColored: colours.isOn }));
   return EXIT.ok;
 }
 
-function headline(profile: Profile, event: string, shown: number): string {
+function headline(profile: Profile, event: string, shown: number, countsSamples: boolean): string {
   const { samples, type, weight } = eventColumns(profile, event === '' ? undefined : event);
-  const all = weight.reduce((sum, value) => sum + value, 0);
-  const line = eventLine(
-    type.type,
-    all,
-    type.unit,
-    samples.reduce((sum, value) => sum + value, 0),
-  );
+  const total = weight.reduce((sum, value) => sum + value, 0);
+  const count = samples.reduce((sum, value) => sum + value, 0);
+  const line = eventLine(type.type, total, type.unit, count);
+  const all = countsSamples ? count : total;
   return shown === all || all === 0 ? line : `${line}; shown below: ${((100 * shown) / all).toFixed(1)}%`;
 }
 

@@ -1,5 +1,4 @@
 // `perftrawl stap`: a SystemTap script on many hosts at once; its histograms merged, its text kept.
-import { readFile } from 'node:fs/promises';
 import { Command, Option } from '@commander-js/extra-typings';
 import type { StapSpec } from '../../../proto/capture.js';
 import type { App, Host } from '../../api.js';
@@ -7,9 +6,11 @@ import { type CliSession, examples, HOST_OPTIONS, SELECTOR_OPTIONS, TARGET_OPTIO
 import type { CommandContext } from '../context.js';
 import { type ExitCode, exitCodeOfJob } from '../exit-codes.js';
 import { reportJob } from '../job-report.js';
+import { readLocalFile } from '../local-file.js';
 import { parseDuration, parsePrintInterval } from '../options/duration.js';
 import {
   isScriptFile,
+  LONGEST_SCRIPT,
   parseCatalogueScript,
   parseOverhead,
   parseOwnScript,
@@ -67,7 +68,9 @@ async function parseStap(name: string, command: readonly string[], flags: StapFl
       target,
       duration,
       interval,
-      script: isOwn ? parseOwnScript(name, await readFile(name), flags) : parseCatalogueScript(name, flags),
+      script: isOwn
+        ? parseOwnScript(name, await readLocalFile(name, LONGEST_SCRIPT), flags)
+        : parseCatalogueScript(name, flags),
       ...(command.length === 0 ? {} : { command: command.map(checkWord) }),
       overheadPercent: parseOverhead('--overhead', flags.overhead),
       keepRaw: flags.keepRaw === true,

@@ -11,7 +11,7 @@ export interface ScriptOptions {
   readonly guru?: true | undefined;
 }
 
-const LONGEST_SCRIPT = 1 << 20;
+export const LONGEST_SCRIPT = 1 << 20;
 const LONGEST_VALUE = 4096;
 
 /** A file is told by a slash or its ending: `./top.stp`, `top.stp`. */

@@ -75,7 +75,7 @@ describe('stap', () => {
   });
 
   it.each<[string, number, string, string[]]>([
-    ['a file that is not there', 4, 'no such file', ['./nosuch.stp']],
+    ['a file that is not there', 4, 'there is no file', ['./nosuch.stp']],
     ['a name that is none', 2, 'is no name of a script', ['No_Such']],
     ['an interval longer than the run', 2, '--interval', ['runq-latency', '--for', '5s', '--interval', '10s']],
     ['a command and processes', 2, 'give no processes besides', ['runq-latency', '-x', '1', '--', 'ls']],
