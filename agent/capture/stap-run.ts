@@ -35,6 +35,8 @@ export interface StapPatience {
 }
 
 const PATIENCE: StapPatience = { slack: TOOL_SLACK, grace: 30_000 };
+/** Said among the script's own messages. */
+const TARGET_GONE = Buffer.from('perftrawl: all processes that were watched have ended, and the script with them\n');
 const WATCH_INTERVAL: Milliseconds = 500;
 
 /** All that does not depend on which processes there are. */
@@ -170,6 +172,7 @@ export async function runScript(
       clearInterval(watch.timer);
       await unload(context, tool.pid);
     }
+    if (watch.isGone()) intake.takeStderr(TARGET_GONE);
     await intake.finish();
     checkEnd(context, result, intake.stderr, watch.isGone());
   } finally {

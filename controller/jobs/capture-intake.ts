@@ -163,13 +163,15 @@ export class CaptureIntake {
     const nothing: CaptureResult = {
       ...{ outcome, failure, chunks: [], profile: undefined, series: undefined, histograms: undefined, text: [] },
     };
+    const hasScript = this.#histograms.length > 0 || this.#lines.length > 0;
     if (outcome === 'failed' || outcome === 'discarded') {
       if ((outcome === 'failed') !== (failure !== undefined))
         throw bad(`it is ${outcome}, and its failure is not told`);
-      return nothing;
+      // What a script printed before it failed says more than its error.
+      if (outcome === 'discarded' || !hasScript) return nothing;
+      return { ...nothing, histograms: this.#finishHistograms(losses), text: this.#lines };
     }
     const gives = this.#gives;
-    const hasScript = this.#histograms.length > 0 || this.#lines.length > 0;
     if (this.#chunks.length === 0 && gives.profile === 'always' && outcome === 'finished' && !hasScript) {
       throw bad('it has finished without a profile');
     }

@@ -18,7 +18,13 @@ export type CaptureFacts = Pick<HostRun, 'sequence' | 'losses' | 'cost' | 'artif
 /** A host's failure is a value of its run. */
 type Ending =
   | { readonly kind: 'result'; readonly result: CaptureResult }
-  | { readonly kind: 'failure'; readonly state: 'failed' | 'lost' | 'cancelled'; readonly failure: Failure };
+  | {
+      readonly kind: 'failure';
+      readonly state: 'failed' | 'lost' | 'cancelled';
+      readonly failure: Failure;
+      /** What a script had printed; the host's own, no part of the merged result. */
+      readonly printed?: Pick<CaptureResult, 'histograms' | 'text'>;
+    };
 export type HostRunEnd = Ending & { readonly facts: CaptureFacts };
 
 export interface HostRunOptions {
@@ -222,7 +228,9 @@ class HostRunDrive {
       throw error;
     }
     if (result.failure !== undefined) {
-      return ended(result.failure.code === 'lost' ? 'lost' : 'failed', result.failure);
+      const { failure, histograms, text } = result;
+      const printed = histograms === undefined ? {} : { printed: { histograms, text } };
+      return { kind: 'failure', state: failure.code === 'lost' ? 'lost' : 'failed', failure, ...printed };
     }
     if (result.outcome === 'discarded') {
       return ended('cancelled', fail('cancelled', 'the capture was discarded at the agent').failure);

@@ -134,6 +134,10 @@ class JobRun {
     });
     abandon.throwIfAborted();
     if (end.kind === 'failure') {
+      if (end.printed !== undefined) {
+        const key = { jobId: this.#job.id, host: host.name };
+        await this.#tools.samples.put(key, { chunks: [], series: undefined, ...end.printed });
+      }
       await this.#fail(record, end.state, end.failure, end.facts);
       // Nothing of it is wanted, and where it is done the agent may delete its log. An agent out of reach does so by itself later.
       if (end.failure.code !== 'lost' && end.facts.sequence > 0) await this.#release(host, record.run);

@@ -93,6 +93,26 @@ describe('a script on a fleet', () => {
     expect(scripts).toMatchObject({ ok: true, value: [{ name: 'pagefault-latency', parameters: [{ name: 'by' }] }] });
   });
 
+  it('keeps what a script printed before it failed, for that host alone', async () => {
+    const failure = { code: 'tool-failed' as const, message: 'probe overhead exceeded threshold', remedy: '' };
+    const line = { time: 5, number: 1, stream: 'stdout' as const, text: 'first words' };
+    await withHosts({
+      a: bring(histograms(drawPoint(1000, '1:2'))),
+      b: async ({ emit }) =>
+        emit(
+          histograms(drawPoint(1000, '1:5')),
+          { kind: 'text', lines: [line] },
+          { kind: 'done', outcome: 'failed', failure, commandLines: [] },
+        ),
+    });
+    const { id, state, runs } = await runJob(STAP);
+    expect(state).toBe('partial');
+    expect(runs.b.failure).toEqual(failure);
+    expect((await app.histograms(id, 'b'))?.points).toEqual([drawPoint(1000, '1:5')]);
+    expect(await app.text(id, 'b')).toEqual([line]);
+    expect((await app.histograms(id))?.points).toEqual([drawPoint(1000, '1:2')]);
+  });
+
   it('keeps what the other hosts have when one prints other histograms or breaks the rules', async () => {
     await withHosts({
       a: bring(histograms(drawPoint(1000, '1:2'))),

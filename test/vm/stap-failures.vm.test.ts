@@ -98,7 +98,9 @@ describe('a script that cannot go on', () => {
     expect(await ended).toMatchObject({ code: 0 });
     const run = await fleet.lastRun();
     expect(run.state).toBe('succeeded');
-    expect(await fleet.lastText()).toContain('beat');
+    const text = await fleet.lastText();
+    expect(text).toContain('beat');
+    expect(text).toContain('all processes that were watched have ended');
   });
 
   it('for an error while it runs', async () => {

@@ -1,4 +1,5 @@
 // A capture of kind `stap` from the request to its done event, with programs that print what the real stap printed.
+
 import { createHash } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -155,7 +156,7 @@ describe('targets', () => {
     await expect(compiled()).rejects.toThrow();
   });
 
-  it('ends with the processes that it looks at', async () => {
+  it('ends with the processes that it looks at, and says so', async () => {
     const script = scriptThat(
       { do: 'arguments' },
       { do: 'wait' },
@@ -167,6 +168,9 @@ describe('targets', () => {
     await rm(join(host.root, 'proc/12'), { recursive: true });
     const events = await followed(service, 'ends');
     expect(the(events, 'done').outcome).toBe('finished');
+    const lines = all(events, 'text').flatMap((batch) => batch.lines);
+    const said = expect.stringMatching(/processes .* have ended/);
+    expect(lines).toContainEqual(expect.objectContaining({ stream: 'stderr', text: said }));
     expect(all(events, 'histograms').length).toBeGreaterThan(0);
   });
 
