@@ -1,7 +1,8 @@
 // What this host is and can do, and what is wrong with it.
 import { statfs } from 'node:fs/promises';
 import { arch, hostname, totalmem } from 'node:os';
-import type { HostDescription, Problem } from '../../proto/capture.js';
+import type { HostDescription, Problem, Tool } from '../../proto/capture.js';
+import { describeStap } from '../stap/stap-tools.js';
 import { AGENT_VERSION } from '../version.js';
 import { installCommand } from './distribution.js';
 import { probeEvents, WELL_KNOWN_EVENTS } from './event-probe.js';
@@ -30,7 +31,10 @@ export async function describeHost({
   signal,
 }: DescribeOptions): Promise<HostDescription> {
   const { files, distribution } = machine;
-  const tools = await Promise.all(TOOLS.map(async (tool) => describeTool(tool, await machine.program(tool), signal)));
+  const [tools, stap] = await Promise.all([
+    Promise.all(TOOLS.map(async (tool) => describeTool(tool, await machine.program(tool), signal))),
+    stapTool(machine, signal),
+  ]);
   const perf = tools.find((tool) => tool.name === 'perf')?.path ?? '';
   const events =
     perf === '' ? { usable: [], unusable: [...WELL_KNOWN_EVENTS] } : await probeEvents(perf, WELL_KNOWN_EVENTS, signal);
@@ -44,7 +48,7 @@ export async function describeHost({
     memoryBytes: totalmem(),
     osName: distribution.name,
     agentVersion: AGENT_VERSION,
-    tools,
+    tools: [...tools, ...stap],
     perfEventParanoid: privilege.perfEventParanoid,
     kptrRestrict: privilege.kptrRestrict,
     isRoot: privilege.isRoot,
@@ -62,6 +66,14 @@ export async function describeHost({
       ...(await diskProblems(stateDirectory)),
     ],
   };
+}
+
+/** Only where it is there: most hosts need none. Modules that are kept elsewhere hang on its version. */
+async function stapTool(machine: Machine, signal: AbortSignal): Promise<Tool[]> {
+  const path = await machine.program('stap');
+  if (path === '') return [];
+  const { version } = await describeStap(path, signal);
+  return [{ name: 'stap', version, path }];
 }
 
 const TRACEFS_PROBLEM: Problem = {

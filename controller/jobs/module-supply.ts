@@ -141,15 +141,15 @@ export class ModuleSupply {
 }
 
 /**
- * Lower-case hex. Parameters of catalogue scripts are given when the module is started; what a script of the request is told is
- * compiled in.
+ * Lower-case hex. Parameters of catalogue scripts are given when the module is started; the arguments of a script
+ * of the request are compiled in.
  */
 export function moduleKey(spec: StapSpec, plan: StapPlan, stapVersion: string): string {
-  const { script, overheadPercent, duration, interval, command } = spec;
+  const { script, overheadPercent } = spec;
   const parts = [
     ...[keyVersion, stapVersion, plan.kernelBuildId, plan.kernelRelease, plan.machine],
     ...[plan.scriptSha256, plan.variant, overheadPercent],
-    script.from === 'catalogue' ? [] : [script.arguments, script.isGuru, duration, interval, command ?? []],
+    script.from === 'catalogue' ? [] : [script.arguments, script.isGuru],
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

@@ -49,6 +49,7 @@ export class FakeAgent implements AgentApi {
   readonly artifacts = new Map<string, { readonly data: Uint8Array; readonly sha256: string }>();
   /** What it says about captures beforehand. */
   preflightResult: PreflightResult = { problems: [], commandLines: ['perf record'], processes: [] };
+  stapVersion = '4.8/0.188';
   /** What it compiles; each call is noted as `build RELEASE`. */
   build: (request: ModuleRequest) => AsyncIterable<ModulePart> = () => {
     throw fail('tool-missing', 'stap is not installed');
@@ -63,7 +64,7 @@ export class FakeAgent implements AgentApi {
   }
 
   async describe(): Promise<HostDescription> {
-    return aHost;
+    return { ...aHost, tools: [...aHost.tools, { name: 'stap', version: this.stapVersion, path: '/usr/bin/stap' }] };
   }
 
   async listProcesses(): Promise<readonly ProcessInfo[]> {

@@ -202,6 +202,9 @@ describe('with a build host', () => {
     expect(agents.a.calls.filter((call) => call.startsWith('put'))).toHaveLength(3);
     await runJob({ ...STAP, overheadPercent: 5 }, request());
     expect(builds()).toHaveLength(4);
+    agents.build.stapVersion = '5.0/0.190';
+    await runJob(STAP, request());
+    expect(builds()).toHaveLength(6);
   });
 
   it('lets the build host compile for itself', async () => {

@@ -47,6 +47,11 @@ describe('a script that runs well', () => {
     expect(the(events, 'cost').cost.recordedBytes).toBe((await readFile(fixture('50_two_keys.stdout'))).length);
   });
 
+  it('tells which stap there is, for modules of another one are not the same', async () => {
+    const stap = (await service.describe(new AbortController().signal)).tools.find(({ name }) => name === 'stap');
+    expect(stap).toMatchObject({ version: '4.8/0.188, Debian version 4.8-2' });
+  });
+
   it('is compiled once, and again for another overhead', async () => {
     const script = scriptThat({ do: 'arguments' });
     await capture(service, 'first', stapOf(script));
