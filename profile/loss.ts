@@ -49,6 +49,11 @@ export interface Loss {
   readonly detail: string;
 }
 
+/** Counts of what is missing add up to 2^53 - 1 at most: from there on they mean "very much", and stay whole numbers. */
+export function addCounts(a: number, b: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, a + b);
+}
+
 /** Add up losses of the same kind and detail; sorted by kind, then detail, so that any order of merging gives the same list. */
 export function mergeLosses(lists: Iterable<readonly Loss[]>): Loss[] {
   const byKey = new Map<string, Loss>();
@@ -56,7 +61,7 @@ export function mergeLosses(lists: Iterable<readonly Loss[]>): Loss[] {
     for (const loss of list) {
       const key = `${loss.kind}\0${loss.detail}`;
       const seen = byKey.get(key);
-      byKey.set(key, seen === undefined ? loss : { ...loss, count: seen.count + loss.count });
+      byKey.set(key, seen === undefined ? loss : { ...loss, count: addCounts(seen.count, loss.count) });
     }
   }
   return [...byKey.entries()].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, loss]) => loss);

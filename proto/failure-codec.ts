@@ -6,6 +6,8 @@ import { perftrawl } from './generated/perftrawl.js';
 /** Trailer with the whole Failure message; the gRPC status alone has no remedy. */
 const TRAILER = 'perftrawl-failure-bin';
 const MAX_TEXT = 8192;
+/** How grpc-js begins to say that an answer was no message of its type: that is the other side's fault, no defect of this one. */
+const UNDECODABLE = 'Response message parsing error';
 
 export function failureFromMessage(message: perftrawl.v1.Failure.$Properties): Failure {
   const code = message.code ?? '';
@@ -34,8 +36,8 @@ export function fromServiceError(error: unknown, doing: string): FailureError {
     const sent = decodeTrailer(trailer);
     if (sent !== undefined) return new FailureError(sent, { cause: error });
   }
-  const failure = {
-    code: codeOfStatus(error.code),
+  const failure: Failure = {
+    code: error.details.startsWith(UNDECODABLE) ? 'bad-data' : codeOfStatus(error.code),
     message: `${doing}: ${error.details.slice(0, MAX_TEXT)}`,
     remedy: '',
   };

@@ -31,6 +31,8 @@ export interface ProfileChunk {
 const PART_BYTES = 512 * 1024;
 const MAX_PART_BYTES = 4 * 1024 * 1024;
 const MAX_STRING_BYTES = 64 * 1024;
+/** Events times two, and the columns of the tables. */
+const MAX_COLUMNS = 1024;
 
 /** Cut a profile into chunks of at most about 512 KiB before compression. At least one chunk; the last one says so. */
 export function* encodeProfile(profile: Profile, name = ''): Generator<ProfileChunk> {
@@ -183,6 +185,9 @@ export class ProfileDecoder {
   #take(part: perftrawl.v1.ProfilePart, index: number): void {
     if (part.header) {
       if (index !== 0) throw bad(`a second header in chunk ${index}`);
+      const types = part.header.sampleTypes?.length ?? 0;
+      if (types > MAX_COLUMNS) throw bad(`${types} sample types, more than ${MAX_COLUMNS}`);
+      this.#count(part.header.comments?.length ?? 0);
       this.#header = part.header;
     }
     if (part.strings.length > 0) {
@@ -196,13 +201,15 @@ export class ProfileDecoder {
     }
     this.#count(part.labelSets.length);
     for (const set of part.labelSets) {
+      this.#count(set.labels?.length ?? 0);
       this.#labelSets.push((set.labels ?? []).map((label) => ({ key: label.key ?? '', value: label.value ?? '' })));
     }
+    this.#count(part.losses.length);
     for (const loss of part.losses) this.#losses.push(decodeLoss(loss));
     for (const { id, series, rows, deltas } of part.columns) {
       const key = `${id ?? 0}.${series ?? 0}`;
       const column = this.#columns.get(key) ?? new ColumnDecoder();
-      if (!this.#columns.has(key) && this.#columns.size >= 1024) throw bad('more than 1024 columns');
+      if (!this.#columns.has(key) && this.#columns.size >= MAX_COLUMNS) throw bad(`more than ${MAX_COLUMNS} columns`);
       this.#columns.set(key, column);
       this.#count(rows ?? 0);
       const problem = column.push(rows ?? 0, deltas ?? new Uint8Array());

@@ -104,11 +104,18 @@ export function assembleProfile({ header, strings, labelSets, losses, column }: 
     },
     timed: assembleTimed(int32, column),
     losses,
-    startTime: header.startTimeMs ?? 0,
-    duration: header.durationMs ?? 0,
-    clockStart: header.clockStartNs ?? 0,
+    startTime: time('start time', header.startTimeMs),
+    duration: time('duration', header.durationMs),
+    clockStart: time('start of its clock', header.clockStartNs, 2 ** 64),
     comments: header.comments ?? [],
   };
+}
+
+/** Exporters count in whole nanoseconds: what is no number, negative, or beyond the year 285,000 has no place there. */
+function time(what: string, value: number | null | undefined, most = Number.MAX_SAFE_INTEGER): number {
+  const given = value ?? 0;
+  if (given >= 0 && given <= most) return given;
+  throw fail('bad-data', `cannot read the profile: its ${what} is ${given}`);
 }
 
 function assembleTimed(

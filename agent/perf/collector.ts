@@ -46,6 +46,8 @@ export function collect(
   const stacks = new Stacks(builder, sorter, locations);
   const labels = contexts.map((context) => builder.labelSet(labelsOf(context, sorter.threads.comms, options)));
   const sampleRows = new Int32Array(counts.length);
+  /** Of all rows of a column. */
+  const weights = new Float64Array(2 * names.list.length);
   let truncated = 0;
   for (let row = 0; row < counts.length; row++) {
     const context = counts.context[row];
@@ -53,6 +55,12 @@ export function collect(
     const column = 2 * names.ofEvent[event.index];
     sampleRows[row] = -1;
     if (column < 0) continue;
+    const total = weights[column] + counts.weight[row];
+    if (total > Number.MAX_SAFE_INTEGER) {
+      losses.add('skipped-samples', 'weight too large to add up', counts.samples[row]);
+      continue;
+    }
+    weights[column] = total;
     const stack = stacks.stackOf(counts.chain[row], contexts[context].space);
     const sample = builder.sample(stack, labels[context]);
     builder.add(sample, column, counts.samples[row]);
@@ -70,6 +78,10 @@ export function collect(
       const row = timed.row[i];
       if (sampleRows[row] < 0) continue;
       const time = Math.max(0, timed.time[i] - sorter.firstTime);
+      if (time > LONGEST_RECORDING) {
+        losses.add('skipped-samples', 'time more than 100 days after the first');
+        continue;
+      }
       builder.timed(sampleRows[row], names.ofEvent[counts.event[row]], time, timed.cpu[i], timed.weight[i]);
     }
   }
@@ -122,6 +134,9 @@ function eventNames({ events, counts, losses }: SampleSorter): {
   for (const [index, name] of nameOfEvent) ofEvent[index] = columns.get(name) ?? -1;
   return { list, ofEvent };
 }
+
+/** 100 days in nanoseconds, which are exact up to there. */
+const LONGEST_RECORDING = 8_640_000 * 1e9;
 
 /** Values in all columns of a profile: 128 MiB. */
 const MOST_CELLS = 1 << 24;

@@ -1,5 +1,5 @@
 // Counts what is missing while a stream is read; turns into the losses of the profile.
-import type { Loss, LossKind } from '../../profile/loss.js';
+import { addCounts, type Loss, type LossKind } from '../../profile/loss.js';
 
 /** Details are texts of this reader, never of the input, so their number is bounded; this is a second lock. */
 const MOST_ENTRIES = 256;
@@ -10,8 +10,8 @@ export class LossTally {
   add(kind: LossKind, detail: string, count = 1): void {
     const key = `${kind}\0${detail}`;
     const seen = this.#losses.get(key);
-    if (seen !== undefined) seen.count += count;
-    else if (this.#losses.size < MOST_ENTRIES) this.#losses.set(key, { kind, detail, count });
+    if (seen !== undefined) seen.count = addCounts(seen.count, count);
+    else if (this.#losses.size < MOST_ENTRIES) this.#losses.set(key, { kind, detail, count: addCounts(0, count) });
     else if (detail !== 'other') this.add(kind, 'other', count);
   }
 

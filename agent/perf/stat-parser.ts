@@ -154,7 +154,8 @@ function isDecoration(line: string): boolean {
 
 function decimal(text: string | undefined): number | undefined {
   if (text === undefined || !/^\d+(?:\.\d+)?%?$/.test(text)) return undefined;
-  return Number.parseFloat(text);
+  const value = Number.parseFloat(text);
+  return Number.isFinite(value) ? value : undefined;
 }
 
 /** UTF-8 whose characters may be cut between chunks. */

@@ -214,7 +214,7 @@ const RULES: readonly Rule[] = [
 ];
 
 export function stapFailure({ phase, stderr, end, distribution }: StapFailureFacts): FailureError {
-  const text = stderr.slice(0, MOST_TEXT);
+  const text = boundLines(stderr);
   const rule = RULES.find(({ pattern }) => pattern.test(text));
   const doing = phase === 'compile' ? 'stap could not compile the script' : 'the SystemTap script ended with an error';
   const note = rule?.note === undefined ? '' : ` (${rule.note})`;
@@ -230,6 +230,13 @@ export function stapFailure({ phase, stderr, end, distribution }: StapFailureFac
 }
 
 const MOST_TEXT = 256 * 1024;
+/** Patterns look for a second word behind a first one: in endless lines they would take endlessly long. */
+const LONGEST_LINE = 2048;
+function boundLines(stderr: string): string {
+  const lines = stderr.slice(0, MOST_TEXT).split('\n');
+  return lines.map((line) => line.slice(0, LONGEST_LINE)).join('\n');
+}
+
 const MOST_REASON = 800;
 const NOISE =
   /^(?:WARNING: (?:Number of errors|\S*staprun exited|\S*make exited|never-assigned|Probe .* has been elided|missing unwind|Missing unwind|too many pending)|Tip: |Try '--help'|A message like \[man|Number of similar|Rerun with -v|Pass \d: |\d+ parse errors?\.|source:|\^|make(?:\[\d+\])?: |To reconnect|Disconnecting|compilation terminated|\s*\d* \|)/;
@@ -239,7 +246,9 @@ const TELLING =
 /** stap's own words, without progress, source lines and tips; what names an error before all else; at most 800 characters. */
 export function stapReason(stderr: string): string {
   // The script has a place of its own while it is compiled, which nobody knows.
-  const text = stderr.replace(/\s*\[man [^\]\n]*\]/g, '').replace(/ at \/\S*\/(?=script\.stp:\d)/g, ' at ');
+  const text = boundLines(stderr)
+    .replace(/ ?\[man [^\]\n]{1,200}\]/g, '')
+    .replace(/ at \/\S*\/(?=script\.stp:\d)/g, ' at ');
   const lines = text.split('\n').map((line) => line.trim());
   const kept = [...new Set(lines.filter((line) => line !== '' && !NOISE.test(line)))];
   const telling = kept.filter((line) => TELLING.test(line));

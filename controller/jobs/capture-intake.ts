@@ -2,7 +2,7 @@
 import type { CounterPoint, CounterSeries } from '../../profile/counter-series.js';
 import { countOf, type Histogram } from '../../profile/histogram.js';
 import type { HistogramPoint, HistogramSeries } from '../../profile/histogram-series.js';
-import { type Loss, mergeLosses } from '../../profile/loss.js';
+import { addCounts, type Loss, mergeLosses } from '../../profile/loss.js';
 import type { Profile } from '../../profile/profile.js';
 import type { TextLine } from '../../profile/text-line.js';
 import type {
@@ -323,7 +323,10 @@ export class CaptureIntake {
     if (!Number.isSafeInteger(loss.count) || loss.count < 0) throw bad(`a loss of ${loss.count} ${loss.kind}`);
     const key = `${loss.kind}\0${loss.detail}`;
     const known = this.#losses.get(key);
-    this.#losses.set(this.#keepText(key), known === undefined ? loss : { ...loss, count: known.count + loss.count });
+    this.#losses.set(
+      this.#keepText(key),
+      known === undefined ? loss : { ...loss, count: addCounts(known.count, loss.count) },
+    );
   }
 
   #takeArtifact(artifact: Artifact): void {

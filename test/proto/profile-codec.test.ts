@@ -6,6 +6,7 @@ import { ProfileBuilder } from '../../profile/profile-builder.js';
 import { samplesOf, weightOf } from '../../profile/sample-type.js';
 import { crc32 } from '../../proto/crc32.js';
 import { FailureError } from '../../proto/failure.js';
+import { perftrawl } from '../../proto/generated/perftrawl.js';
 import { decodeProfile, encodeProfile, type ProfileChunk, ProfileDecoder } from '../../proto/profile-codec.js';
 import { arbitraryProfile } from '../profile/arbitrary-profile.js';
 import { drawProfile } from '../profile/draw-profile.js';
@@ -66,6 +67,25 @@ describe('profiles on the wire', () => {
     expect(() => decodeProfile([{ ...chunk, rawLength: chunk.rawLength - 1 }])).toThrow(/does not decompress/);
     expect(() => decodeProfile([chunk], { maxRawBytes: 10, maxRows: 100 })).toThrow(/larger than 10 bytes/);
     expect(() => decodeProfile([chunk], { maxRawBytes: 1000, maxRows: 3 })).toThrow(/more than 3 rows/);
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['a million labels in one set', { labelSets: [{ labels: new Array(1_000_000).fill({}) }] }, /more than 1000 rows/],
+    ['300,000 losses', { losses: new Array(300_000).fill({ kind: 'throttled' }) }, /more than 1000 rows/],
+    ['a million comments', { header: { comments: new Array(1_000_000).fill('') } }, /more than 1000 rows/],
+    [
+      'a hundred thousand sample types',
+      { header: { sampleTypes: new Array(100_000).fill({ unit: 'count' }) } },
+      /100000 sample types/,
+    ],
+    ['a start at no time', { header: { startTimeMs: Number.POSITIVE_INFINITY } }, /start time is Infinity/],
+    ['a negative duration', { header: { durationMs: -1 } }, /duration is -1/],
+  ])('are refused with %s', (_what, part, words) => {
+    const data = perftrawl.v1.ProfilePart.encode(part).finish();
+    const chunk: ProfileChunk = {
+      ...{ name: '', index: 0, isLast: true, encoding: 'identity', crc32: crc32(data), rawLength: data.length, data },
+    };
+    expect(() => decodeProfile([chunk], { maxRawBytes: 2 ** 24, maxRows: 1000 })).toThrow(words);
   });
 
   it('are refused or valid, whatever byte is changed under a right checksum', () => {

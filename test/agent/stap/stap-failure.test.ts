@@ -129,3 +129,8 @@ it('endless words are cut', () => {
   const { message } = failureOf('ERROR: something is wrong here\n'.repeat(10) + 'ERROR: x'.repeat(1_000_000));
   expect(message.length).toBeLessThan(1000);
 });
+
+it.each([' ', '\n', '[man ', "ERROR: Couldn't insert module ", ' at /x'])('endless %j take no endless time', (word) => {
+  const stderr = word.repeat(Math.floor(2 ** 18 / word.length));
+  expect(failureOf(stderr).message.length).toBeLessThan(1000);
+});
