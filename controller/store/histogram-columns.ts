@@ -2,8 +2,7 @@
 import { z } from 'zod';
 import type { Bucket, Histogram } from '../../profile/histogram.js';
 import type { HistogramPoint, HistogramSeries } from '../../profile/histogram-series.js';
-import type { Loss } from '../../profile/loss.js';
-import { packJson, TextRows, unpackJson } from './packed-json.js';
+import { packJson, RowReader, TextRows, unpackJson } from './packed-json.js';
 
 const numbers = z.array(z.number());
 const maybeNumbers = z.array(z.number().nullable());
@@ -13,7 +12,14 @@ const columnsSchema = z.object({
   /** Kind, count, detail; texts by their row. */
   losses: z.array(z.tuple([z.number(), z.number(), z.number()])),
   /** What histograms are of: title and unit, the labels (key, value, key, value, …), and for a linear scale from, to and step. */
-  keys: z.array(z.object({ title: z.number(), unit: z.number(), labels: numbers, linear: numbers.optional() })),
+  keys: z.array(
+    z.object({
+      title: z.number(),
+      unit: z.number(),
+      labels: numbers,
+      linear: z.tuple([z.number(), z.number(), z.number()]).optional(),
+    }),
+  ),
   /** One entry per point: */
   time: numbers,
   key: numbers,
@@ -64,26 +70,28 @@ export function encodeHistograms({ points, interval, losses }: HistogramSeries):
 /** @throws FailureError 'bad-data' */
 export function decodeHistograms(data: Uint8Array, where: string): HistogramSeries {
   const columns = unpackJson(data, columnsSchema, where);
-  const { texts, interval } = columns;
-  const buckets = columns.from.map((from, i): Bucket => ({ from, to: columns.to[i], count: columns.count[i] }));
+  const rows = new RowReader(where);
+  const { texts, interval, time, from, to, count } = columns;
+  const { key, underflow, overflow, sum, min, max } = columns;
+  rows.checkLength(time.length, [key, columns.buckets, underflow, overflow, sum, min, max]);
+  rows.checkLength(from.length, [to, count]);
+  const buckets = from.map((lower, i): Bucket => ({ from: lower, to: to[i], count: count[i] }));
   let next = 0;
-  const points = columns.time.map((time, i): HistogramPoint => {
+  const points = time.map((at, i): HistogramPoint => {
     const first = next;
     next += columns.buckets[i];
     const histogram: Histogram = {
-      ...fromKey(columns.keys[columns.key[i]], texts),
+      ...fromKey(rows.at(columns.keys, key[i]), texts, rows),
       buckets: buckets.slice(first, next),
-      underflow: columns.underflow[i],
-      overflow: columns.overflow[i],
-      ...known('sum', columns.sum[i]),
-      ...known('min', columns.min[i]),
-      ...known('max', columns.max[i]),
+      underflow: underflow[i],
+      overflow: overflow[i],
+      ...known('sum', sum[i]),
+      ...known('min', min[i]),
+      ...known('max', max[i]),
     };
-    return { time, histogram };
+    return { time: at, histogram };
   });
-  // The texts were losses of this program when they were written.
-  const losses = columns.losses.map(([kind, count, detail]) => ({ kind: texts[kind], count, detail: texts[detail] }));
-  return { points, interval, losses: losses as Loss[] };
+  return { points, interval, losses: rows.losses(columns.losses, texts) };
 }
 
 function toKey({ title, unit, labels, scale }: Histogram, rows: TextRows): Key {
@@ -98,13 +106,14 @@ function toKey({ title, unit, labels, scale }: Histogram, rows: TextRows): Key {
 function fromKey(
   { title, unit, labels, linear }: Key,
   texts: readonly string[],
+  rows: RowReader,
 ): Pick<Histogram, 'title' | 'unit' | 'labels' | 'scale'> {
   return {
-    title: texts[title],
-    unit: texts[unit],
-    labels: Array.from({ length: labels.length / 2 }, (_, i) => ({
-      key: texts[labels[2 * i]],
-      value: texts[labels[2 * i + 1]],
+    title: rows.at(texts, title),
+    unit: rows.at(texts, unit),
+    labels: Array.from({ length: Math.floor(labels.length / 2) }, (_, i) => ({
+      key: rows.at(texts, labels[2 * i]),
+      value: rows.at(texts, labels[2 * i + 1]),
     })),
     scale:
       linear === undefined ? { kind: 'log2' } : { kind: 'linear', from: linear[0], to: linear[1], step: linear[2] },

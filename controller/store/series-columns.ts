@@ -1,8 +1,7 @@
 // A counter series as a compressed blob of columns: texts once, numbers side by side.
 import { z } from 'zod';
 import type { CounterPoint, CounterSeries, CounterStatus } from '../../profile/counter-series.js';
-import type { Loss } from '../../profile/loss.js';
-import { packJson, TextRows, unpackJson } from './packed-json.js';
+import { packJson, RowReader, TextRows, unpackJson } from './packed-json.js';
 
 const numbers = z.array(z.number());
 const columnsSchema = z.object({
@@ -44,19 +43,19 @@ export function encodeSeries(series: CounterSeries): Uint8Array {
 /** @throws FailureError 'bad-data' */
 export function decodeSeries(data: Uint8Array, where: string): CounterSeries {
   const columns = unpackJson(data, columnsSchema, where);
-  const { texts, time, interval } = columns;
+  const rows = new RowReader(where);
+  const { texts, time, interval, event, scope, status, value, unit, running } = columns;
+  rows.checkLength(time.length, [event, scope, status, value, unit, running]);
   const points = time.map(
-    (_, i): CounterPoint => ({
-      time: time[i],
-      event: texts[columns.event[i]],
-      scope: texts[columns.scope[i]],
-      status: statuses[columns.status[i]],
-      value: columns.value[i],
-      unit: texts[columns.unit[i]],
-      runningPercent: columns.running[i],
+    (at, i): CounterPoint => ({
+      time: at,
+      event: rows.at(texts, event[i]),
+      scope: rows.at(texts, scope[i]),
+      status: rows.at(statuses, status[i]),
+      value: value[i],
+      unit: rows.at(texts, unit[i]),
+      runningPercent: running[i],
     }),
   );
-  // The texts were losses of this program when they were written.
-  const losses = columns.losses.map(([kind, count, detail]) => ({ kind: texts[kind], count, detail: texts[detail] }));
-  return { points, interval, losses: losses as Loss[] };
+  return { points, interval, losses: rows.losses(columns.losses, texts) };
 }

@@ -1,7 +1,7 @@
 // Lines of a script's output as a compressed blob of columns.
 import { z } from 'zod';
 import type { TextLine } from '../../profile/text-line.js';
-import { packJson, TextRows, unpackJson } from './packed-json.js';
+import { packJson, RowReader, TextRows, unpackJson } from './packed-json.js';
 
 const numbers = z.array(z.number());
 const columnsSchema = z.object({
@@ -28,10 +28,12 @@ export function encodeText(lines: readonly TextLine[]): Uint8Array {
 /** @throws FailureError 'bad-data' */
 export function decodeText(data: Uint8Array, where: string): TextLine[] {
   const { texts, time, number, isError, text } = unpackJson(data, columnsSchema, where);
+  const rows = new RowReader(where);
+  rows.checkLength(time.length, [number, isError, text]);
   return time.map((at, i) => ({
     time: at,
     number: number[i],
     stream: isError[i] === 1 ? 'stderr' : 'stdout',
-    text: texts[text[i]],
+    text: rows.at(texts, text[i]),
   }));
 }
