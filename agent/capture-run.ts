@@ -3,13 +3,18 @@ import { rm } from 'node:fs/promises';
 import { mergeLosses } from '../profile/loss.js';
 import type { CaptureSpec, Milliseconds, Outcome } from '../proto/capture.js';
 import { type Failure, toFailure } from '../proto/failure.js';
+import { BudgetAccounting } from './capture/budget-accounting.js';
+import { BudgetGuard } from './capture/budget-guard.js';
 import { CaptureContext, type CaptureSettings } from './capture/capture-context.js';
 import type { CaptureStop } from './capture/capture-stop.js';
+import { CostMeter } from './capture/cost-meter.js';
+import { SpoolRoom } from './capture/spool-room.js';
 import type { Machine } from './host/machine.js';
 import { releaseOptimizer } from './optimizer.js';
 import type { Spool, SpooledCapture } from './spool/spool.js';
 
-const PROGRESS_INTERVAL: Milliseconds = 1000;
+/** How often it is looked whether the capture keeps to its budget; its progress is told every second time. */
+const LOOK_INTERVAL: Milliseconds = 500;
 const STOP_POLL: Milliseconds = 200;
 
 export interface CaptureRunOptions {
@@ -24,9 +29,13 @@ export interface CaptureRunOptions {
 /** Resolves when the capture is done and its log closed. @throws FailureError only when the log itself cannot be written */
 export async function runCapture(options: CaptureRunOptions): Promise<void> {
   const { machine, spool, capture, spec, stop, settings } = options;
-  const room = { room: () => spool.room, reserve: spool.reserve };
-  const context = new CaptureContext({ machine, capture, stop, spool: room, settings });
-  const timers = [startProgress(context), watchStopRequests(spool, capture.meta.captureId, stop)];
+  const cost = new CostMeter();
+  const accounting = new BudgetAccounting(spec, settings.budget, cost, machine.cpuCount);
+  const room = new SpoolRoom(spool, capture.log, accounting.limits.spoolBytes);
+  const context = new CaptureContext({ machine, capture, stop, spool: room, settings, cost, accounting });
+  const guard = new BudgetGuard(context, () => room.artifactBytes);
+  cost.open();
+  const timers = [startWatch(context, guard), watchStopRequests(spool, capture.meta.captureId, stop)];
   let failure: Failure | undefined;
   try {
     await runKind(context, spec);
@@ -44,6 +53,7 @@ export async function runCapture(options: CaptureRunOptions): Promise<void> {
     await rm(capture.work, { recursive: true, force: true });
     await finish(context, outcomeOf(stop, failure), failure);
   } finally {
+    cost.close();
     await spool.finish(capture);
   }
 }
@@ -72,22 +82,24 @@ function outcomeOf(stop: CaptureStop, failure: Failure | undefined): Outcome {
 }
 
 async function finish(context: CaptureContext, outcome: Outcome, failure: Failure | undefined): Promise<void> {
-  const { capture, cost, commandLines } = context;
+  const { capture, commandLines } = context;
   const { log } = capture;
   if (outcome === 'discarded') await rm(capture.artifacts, { recursive: true, force: true });
   // The last word on what was recorded; earlier ones were up to a second old.
   if (context.state === 'running' && outcome !== 'discarded') await context.tellProgress();
   const losses = mergeLosses([context.losses]);
   if (losses.length > 0 && outcome !== 'discarded') await log.append({ kind: 'losses', losses });
-  await log.append({ kind: 'cost', cost: cost.cost(log.size) });
+  await log.append({ kind: 'cost', cost: context.costSoFar() });
   await log.append({ kind: 'done', outcome, commandLines, ...(failure === undefined ? {} : { failure }) });
 }
 
-function startProgress(context: CaptureContext): NodeJS.Timeout {
+function startWatch(context: CaptureContext, guard: BudgetGuard): NodeJS.Timeout {
   let isWriting = false;
+  let looks = 0;
   return setInterval(() => {
-    context.cost.sampleMemory();
-    if (context.state !== 'running' || isWriting) return;
+    guard.look();
+    looks++;
+    if (context.state !== 'running' || isWriting || looks % 2 === 1) return;
     isWriting = true;
     void context
       .tellProgress()
@@ -96,7 +108,7 @@ function startProgress(context: CaptureContext): NodeJS.Timeout {
       .finally(() => {
         isWriting = false;
       });
-  }, PROGRESS_INTERVAL);
+  }, LOOK_INTERVAL);
 }
 
 /** Another agent process of the same state directory may have been asked to stop this capture. */

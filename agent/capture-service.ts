@@ -18,10 +18,13 @@ import type {
   ScriptInfo,
 } from '../proto/capture.js';
 import { fail } from '../proto/failure.js';
+import type { BudgetPolicy } from './capture/budget-limits.js';
 import { CaptureStop } from './capture/capture-stop.js';
 import { checkSpec } from './capture/check-spec.js';
 import { runCapture } from './capture-run.js';
+import { type Admission, admissionProblems } from './host/admission.js';
 import { describeHost, diskProblems } from './host/describe.js';
+import { readHealth } from './host/health.js';
 import type { Machine } from './host/machine.js';
 import { preflight } from './host/preflight.js';
 import { findProcesses } from './host/processes.js';
@@ -47,6 +50,8 @@ export interface CaptureServiceOptions {
   readonly name: string;
   readonly limits: CaptureLimits;
   readonly policy: Policy;
+  readonly budget: BudgetPolicy;
+  readonly admission: Admission;
   /** Told of a capture that could not even write its end: for the agent's own log. */
   readonly onDefect: (captureId: string, error: unknown) => void;
 }
@@ -71,10 +76,10 @@ export class CaptureService implements AgentApi {
   }
 
   async describe(signal: AbortSignal): Promise<HostDescription> {
-    const { machine, name, stateDirectory, spool } = this.#options;
+    const { machine, name, stateDirectory, admission, spool } = this.#options;
     const running = (await spool.list()).filter((info) => info.state !== 'done');
     const runningCaptures = running.map((info) => info.captureId);
-    return describeHost({ machine, name, stateDirectory, runningCaptures, signal });
+    return describeHost({ machine, name, stateDirectory, admission, runningCaptures, signal });
   }
 
   async listProcesses(selector: ProcessSelector): Promise<readonly ProcessInfo[]> {
@@ -83,20 +88,21 @@ export class CaptureService implements AgentApi {
   }
 
   preflight(spec: CaptureSpec, signal: AbortSignal): Promise<PreflightResult> {
-    const { machine, stateDirectory, policy } = this.#options;
-    return preflight(machine, spec, { stateDirectory, policy }, signal);
+    const { machine, stateDirectory, policy, admission } = this.#options;
+    return preflight(machine, spec, { stateDirectory, policy, admission }, signal);
   }
 
   async startCapture({ captureId, spec, requester }: StartCapture): Promise<{ readonly isNew: boolean }> {
-    const { machine, spool, onDefect, policy, stateDirectory } = this.#options;
+    const { machine, spool, onDefect, policy, budget, stateDirectory } = this.#options;
     checkSpec(spec);
     if (spec.kind === 'stap') checkStapPolicy(policy, spec);
     await this.#requireDisk();
+    if (spec.kind !== 'file') await this.#requireHealth(spec.evenIfBusy === true);
     const request = { captureId, kind: spec.kind, spec: canonicalSpec(spec), requester: requester.slice(0, 256) };
     const capture = await spool.create(request, (running) => this.#admit(spec, running));
     if (capture === undefined) return { isNew: false };
     const stop = new CaptureStop();
-    const settings = { policy, stateDirectory };
+    const settings = { policy, budget, stateDirectory };
     const done = runCapture({ machine, spool, capture, spec, stop, settings })
       .catch((error: unknown) => onDefect(captureId, error))
       .finally(() => this.#running.delete(captureId));
@@ -195,6 +201,15 @@ export class CaptureService implements AgentApi {
   async #requireDisk(): Promise<void> {
     const fatal = (await diskProblems(this.#options.stateDirectory)).find((problem) => problem.isFatal);
     if (fatal !== undefined) throw fail('exhausted', fatal.message, fatal.remedy);
+  }
+
+  /** @throws FailureError `refused`, with the reading, the limit and what to do */
+  async #requireHealth(isForced: boolean): Promise<void> {
+    const { machine, stateDirectory, admission } = this.#options;
+    const health = await readHealth(machine.files, machine.cpuCount, stateDirectory);
+    const [problem] = admissionProblems(health, admission, isForced);
+    if (problem !== undefined)
+      throw fail('refused', `this host takes no captures now: ${problem.message}`, problem.remedy);
   }
 
   /** Reading a file observes nothing: it is bound by the total only. A kit is one capture, and one of each kind of its parts. */

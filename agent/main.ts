@@ -35,7 +35,7 @@ export async function runAgent(argv: readonly string[], io: AgentIo): Promise<nu
 }
 
 async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
-  const { state, spoolLimit, name, limits, perf, serving } = options;
+  const { state, spoolLimit, name, limits, budget, admission, perf, serving } = options;
   const machine = localMachine({
     path: io.env.PATH || '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     ...(perf === '' ? {} : { perf }),
@@ -45,7 +45,9 @@ async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
   const onDefect = (captureId: string, error: unknown) => {
     io.stderr.write(`perftrawl agent: capture ${captureId}: ${error instanceof Error ? error.stack : String(error)}\n`);
   };
-  const service = new CaptureService({ machine, spool, stateDirectory: state, name, limits, policy, onDefect });
+  const service = new CaptureService({
+    ...{ machine, spool, stateDirectory: state, name, limits, policy, budget, admission, onDefect },
+  });
   for (const why of await service.unloadLeftovers()) io.stderr.write(`perftrawl agent: cannot unload ${why}\n`);
   // Whoever read our messages may be gone; captures go on.
   io.stdout.on('error', () => undefined);

@@ -2,8 +2,11 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { budgetText, parseBudget } from '../proto/budget-text.js';
 import { fail } from '../proto/failure.js';
+import { type BudgetPolicy, DEFAULT_BUDGET } from './capture/budget-limits.js';
 import { type CaptureLimits, DEFAULT_LIMITS } from './capture-service.js';
+import { type Admission, DEFAULT_ADMISSION, NO_ADMISSION } from './host/admission.js';
 import { POLICY_FILE } from './policy/policy.js';
 import { DEFAULT_SPOOL_LIMIT } from './spool/spool.js';
 
@@ -22,7 +25,11 @@ export interface AgentOptions {
   readonly perf: string;
   /** What this host allows; '' for the usual file, where none need be. */
   readonly policy: string;
+  readonly budget: BudgetPolicy;
+  readonly admission: Admission;
 }
+
+const STANDARD = DEFAULT_BUDGET.standard;
 
 export const AGENT_HELP = `perftrawl agent: serve captures of this host
 
@@ -42,6 +49,11 @@ Options
   --perf PATH          the perf to use (default: the one in PATH)
   --policy FILE        what this host allows (default: ${POLICY_FILE} when it is there);
                        only root may be able to write it
+  --budget BUDGET      what a capture may cost that asks for nothing else: 1%, or
+                       cpu=2%,memory=256M,spool=500M, or none
+                       (default: $PERFTRAWL_AGENT_BUDGET, else ${budgetText({ cpuPercent: STANDARD.cpuPercent, memoryBytes: STANDARD.memoryBytes })})
+  --admission on|off   refuse captures while this host is short of CPU or memory
+                       (default: $PERFTRAWL_ADMISSION, else on)
   --help               this text
 
 Examples
@@ -69,6 +81,8 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): A
     limits,
     perf: values.perf ?? '',
     policy: values.policy ?? '',
+    budget: budgetOf(values.budget ?? env.PERFTRAWL_AGENT_BUDGET),
+    admission: admissionOf(values.admission ?? env.PERFTRAWL_ADMISSION),
   };
 }
 
@@ -86,6 +100,8 @@ const OPTIONS = {
   'max-per-kind': { type: 'string' },
   perf: { type: 'string' },
   policy: { type: 'string' },
+  budget: { type: 'string' },
+  admission: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -123,6 +139,17 @@ function defaultState(env: NodeJS.ProcessEnv): string {
   if (env.PERFTRAWL_STATE !== undefined && env.PERFTRAWL_STATE !== '') return env.PERFTRAWL_STATE;
   if (process.getuid?.() === 0) return '/var/lib/perftrawl/agent';
   return join(env.XDG_STATE_HOME || join(homedir(), '.local/state'), 'perftrawl/agent');
+}
+
+function budgetOf(text: string | undefined): BudgetPolicy {
+  if (text === undefined || text === '') return DEFAULT_BUDGET;
+  return { ...DEFAULT_BUDGET, standard: { ...STANDARD, ...parseBudget(text) } };
+}
+
+function admissionOf(text: string | undefined): Admission {
+  if (text === undefined || text === '' || text === 'on') return DEFAULT_ADMISSION;
+  if (text === 'off') return NO_ADMISSION;
+  throw wrong(`--admission takes on or off, not ${JSON.stringify(text)}`);
 }
 
 function positive(option: string, text: string | undefined, absent: number): number {

@@ -42,6 +42,11 @@ export interface ToolResult {
   readonly passedDeadline: boolean;
 }
 
+export interface ToolUsage {
+  readonly cpu: Milliseconds;
+  readonly memoryBytes: number;
+}
+
 export interface RunningTool {
   readonly pid: number;
   /** Must be read to its end, or destroyed: the tool waits when nobody reads. With `output` there is nothing to read. */
@@ -51,6 +56,8 @@ export interface RunningTool {
   readonly log: Readable | undefined;
   /** Resolves when the tool and its group are gone and its streams closed; never rejects. */
   readonly done: Promise<ToolResult>;
+  /** So far, at most half a second old: CPU time and resident memory, also of the processes that it started. */
+  usage(): ToolUsage;
   stop(): void;
 }
 
@@ -188,7 +195,7 @@ function watch(child: ChildProcess, options: ToolOptions, output: ToolOutput | u
     });
   });
   const log = options.hasLog === true ? logStream(child) : undefined;
-  return { pid, stdout, taken: output?.taken ?? Promise.resolve(), log, done, stop };
+  return { pid, stdout, taken: output?.taken ?? Promise.resolve(), log, done, usage: () => cost.usage, stop };
 }
 
 function logStream(child: ChildProcess): Readable {

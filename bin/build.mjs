@@ -8,6 +8,8 @@ import { writeCatalogueTexts } from './stap-catalogue.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const generated = join(root, 'proto', 'generated');
 
+const PROTOS = ['budget', 'capture', 'histogram', 'profile', 'stap'];
+
 /** Run a tool of node_modules; stop the build with its exit code when it fails. */
 function run(packageBin, ...args) {
   const { status, error } = spawnSync(process.execPath, [join(root, 'node_modules', packageBin), ...args], {
@@ -26,7 +28,7 @@ function generate() {
     'protobufjs-cli/bin/pbjs',
     ...['-t', 'static-module', '-w', 'esm', '--es6', '--force-number'],
     ...['--no-create', '--no-verify', '--no-convert', '--no-delimited', '--no-service', '--no-typeurl'],
-    ...['-p', 'proto', '-o', js, ...['capture', 'histogram', 'profile', 'stap'].map((name) => `proto/${name}.proto`)],
+    ...['-p', 'proto', '-o', js, ...PROTOS.map((name) => `proto/${name}.proto`)],
   );
   run('protobufjs-cli/bin/pbts', '-o', join(generated, 'perftrawl.d.ts'), js);
   writeCatalogueTexts();

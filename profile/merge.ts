@@ -54,47 +54,62 @@ export class ProfileMerger {
 
   #addSamples(profile: Profile, extraLabels: readonly Label[]): void {
     this.#builder ??= new ProfileBuilder([...profile.sampleTypes].sort(bySampleType));
-    const to = this.#builder;
-    const typeMap = sampleTypeMap(to.sampleTypes, profile.sampleTypes);
-    const { strings, mappings, functions, locations, lines, stacks, samples } = profile;
-    const mappingMap = new Int32Array(mappings.length);
-    for (let i = 0; i < mappings.length; i++) {
-      mappingMap[i] = to.mapping(strings[mappings.filename[i]], strings[mappings.buildId[i]]);
-    }
-    const functionMap = new Int32Array(functions.length);
-    for (let i = 0; i < functions.length; i++) {
-      functionMap[i] = to.function(
-        strings[functions.name[i]],
-        strings[functions.systemName[i]],
-        strings[functions.filename[i]],
-        functions.startLine[i],
-      );
-    }
-    const locationMap = new Int32Array(locations.length);
-    for (let i = 0; i < locations.length; i++) {
-      const mapping = locations.mapping[i];
-      const entries = [];
-      for (let row = locations.lineStart[i]; row < locations.lineStart[i + 1]; row++) {
-        entries.push({ function: functionMap[lines.function[row]], line: lines.line[row] });
-      }
-      const mapped = mapping < 0 ? -1 : mappingMap[mapping];
-      locationMap[i] = to.location(mapped, locations.addressLo[i], locations.addressHi[i], entries);
-    }
-    const stackMap = new Int32Array(stacks.length);
-    for (let i = 0; i < stacks.length; i++) {
-      const parent = stacks.parent[i];
-      stackMap[i] = to.stack(parent < 0 ? -1 : stackMap[parent], locationMap[stacks.location[i]]);
-    }
-    const extraKeys = new Set(extraLabels.map((label) => label.key));
-    const labelMap = profile.labelSets.map((set) =>
-      to.labelSet([...set.filter((label) => !extraKeys.has(label.key)), ...extraLabels]),
-    );
-    for (let i = 0; i < samples.length; i++) {
-      const stack = samples.stack[i];
-      const row = to.sample(stack < 0 ? -1 : stackMap[stack], labelMap[samples.labels[i]]);
-      for (let type = 0; type < typeMap.length; type++) to.add(row, typeMap[type], samples.values[type][i]);
-    }
+    addSamples(this.#builder, profile, extraLabels);
   }
+}
+
+/** Where the rows and columns of a profile have gone. */
+export interface AddedSamples {
+  /** By row of its sample table. */
+  readonly sampleOf: Int32Array;
+  /** By index of its sample types. */
+  readonly typeOf: readonly number[];
+}
+
+/** @throws UnlikeProfilesError when the sample types are not those of `to` */
+export function addSamples(to: ProfileBuilder, profile: Profile, extraLabels: readonly Label[] = []): AddedSamples {
+  const typeMap = sampleTypeMap(to.sampleTypes, profile.sampleTypes);
+  const { strings, mappings, functions, locations, lines, stacks, samples } = profile;
+  const mappingMap = new Int32Array(mappings.length);
+  for (let i = 0; i < mappings.length; i++) {
+    mappingMap[i] = to.mapping(strings[mappings.filename[i]], strings[mappings.buildId[i]]);
+  }
+  const functionMap = new Int32Array(functions.length);
+  for (let i = 0; i < functions.length; i++) {
+    functionMap[i] = to.function(
+      strings[functions.name[i]],
+      strings[functions.systemName[i]],
+      strings[functions.filename[i]],
+      functions.startLine[i],
+    );
+  }
+  const locationMap = new Int32Array(locations.length);
+  for (let i = 0; i < locations.length; i++) {
+    const mapping = locations.mapping[i];
+    const entries = [];
+    for (let row = locations.lineStart[i]; row < locations.lineStart[i + 1]; row++) {
+      entries.push({ function: functionMap[lines.function[row]], line: lines.line[row] });
+    }
+    const mapped = mapping < 0 ? -1 : mappingMap[mapping];
+    locationMap[i] = to.location(mapped, locations.addressLo[i], locations.addressHi[i], entries);
+  }
+  const stackMap = new Int32Array(stacks.length);
+  for (let i = 0; i < stacks.length; i++) {
+    const parent = stacks.parent[i];
+    stackMap[i] = to.stack(parent < 0 ? -1 : stackMap[parent], locationMap[stacks.location[i]]);
+  }
+  const extraKeys = new Set(extraLabels.map((label) => label.key));
+  const labelMap = profile.labelSets.map((set) =>
+    to.labelSet([...set.filter((label) => !extraKeys.has(label.key)), ...extraLabels]),
+  );
+  const sampleOf = new Int32Array(samples.length);
+  for (let i = 0; i < samples.length; i++) {
+    const stack = samples.stack[i];
+    const row = to.sample(stack < 0 ? -1 : stackMap[stack], labelMap[samples.labels[i]]);
+    sampleOf[i] = row;
+    for (let type = 0; type < typeMap.length; type++) to.add(row, typeMap[type], samples.values[type][i]);
+  }
+  return { sampleOf, typeOf: typeMap };
 }
 
 function earliest(a: number, b: number): number {

@@ -3,6 +3,7 @@ import type { CounterPoint } from '../profile/counter-series.js';
 import type { HistogramPoint } from '../profile/histogram-series.js';
 import type { Loss } from '../profile/loss.js';
 import type { TextLine } from '../profile/text-line.js';
+import type { Budget, BudgetAccount } from './budget.js';
 import type { Failure } from './failure.js';
 import type { ProfileChunk } from './profile-codec.js';
 
@@ -52,7 +53,15 @@ export type CallGraph =
   | { readonly mode: 'lbr' }
   | { readonly mode: 'none' };
 
-export interface RecordSpec {
+/** Of every capture that observes; parts of a kit have these of the kit. */
+export interface Restraint {
+  /** What it may cost the host; absent: the host's default. */
+  readonly budget?: Budget;
+  /** Start also on a host with a high load, where that host allows it. */
+  readonly evenIfBusy?: boolean;
+}
+
+export interface RecordSpec extends Restraint {
   readonly kind: 'record';
   readonly target: Target;
   readonly duration: Milliseconds;
@@ -67,7 +76,7 @@ export interface RecordSpec {
   readonly keepRaw: boolean;
 }
 
-export interface StatSpec {
+export interface StatSpec extends Restraint {
   readonly kind: 'stat';
   readonly target: Target;
   readonly duration: Milliseconds;
@@ -112,7 +121,7 @@ export interface ModuleRef {
   readonly variant: string;
 }
 
-export interface StapSpec {
+export interface StapSpec extends Restraint {
   readonly kind: 'stap';
   readonly target: Target;
   readonly duration: Milliseconds;
@@ -130,7 +139,7 @@ export interface StapSpec {
 }
 
 /** Several captures of the same target at the same time, on one clock, with one result. */
-export interface KitSpec {
+export interface KitSpec extends Restraint {
   readonly kind: 'kit';
   readonly target: Target;
   readonly duration: Milliseconds;
@@ -159,6 +168,8 @@ export interface Cost {
   /** Bytes of the result as spooled and sent. */
   readonly spooledBytes: number;
   readonly wall: Milliseconds;
+  /** Absent from agents that know no budgets. */
+  readonly budget?: BudgetAccount;
 }
 
 export interface Artifact {
@@ -181,6 +192,8 @@ export type CaptureEventBody =
       readonly samples: number;
       readonly bytes: number;
       readonly lost: number;
+      /** So far; absent from agents that tell it at the end only. */
+      readonly cost?: Cost;
     }
   | { readonly kind: 'counters'; readonly interval: Milliseconds; readonly points: readonly CounterPoint[] }
   | { readonly kind: 'histograms'; readonly interval: Milliseconds; readonly points: readonly HistogramPoint[] }

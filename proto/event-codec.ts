@@ -1,6 +1,7 @@
 // Entries of a capture's log: plain values to messages and back, and to the bytes that a spool keeps.
 import type { CounterPoint, CounterStatus } from '../profile/counter-series.js';
-import type { CaptureEvent, CaptureEventBody, CaptureState, Cost, Outcome } from './capture.js';
+import type { CaptureEvent, CaptureEventBody, CaptureState, Outcome } from './capture.js';
+import { costFromMessage, costToMessage } from './cost-codec.js';
 import { defined, oneOf } from './defined.js';
 import { fail } from './failure.js';
 import { failureFromMessage } from './failure-codec.js';
@@ -41,7 +42,15 @@ function bodyToMessage(body: CaptureEventBody): Props {
     case 'state':
       return { state: { state: body.state, detail: body.detail } };
     case 'progress':
-      return { progress: { elapsedMs: body.elapsed, samples: body.samples, bytes: body.bytes, lost: body.lost } };
+      return {
+        progress: {
+          elapsedMs: body.elapsed,
+          samples: body.samples,
+          bytes: body.bytes,
+          lost: body.lost,
+          ...(body.cost && { cost: costToMessage(body.cost) }),
+        },
+      };
     case 'counters':
       return { counters: { intervalMs: body.interval, points: body.points.map(pointToMessage) } };
     case 'histograms':
@@ -79,6 +88,7 @@ function bodyFromMessage(message: Props): CaptureEventBody {
       samples: progress.samples ?? 0,
       bytes: progress.bytes ?? 0,
       lost: progress.lost ?? 0,
+      ...(progress.cost ? { cost: costFromMessage(progress.cost) } : {}),
     };
   }
   if (counters) {
@@ -152,21 +162,5 @@ function pointFromMessage(message: perftrawl.v1.CounterPoint.$Properties): Count
     value,
     unit,
     runningPercent,
-  };
-}
-
-function costToMessage(cost: Cost): perftrawl.v1.Cost.$Properties {
-  const { toolCpu, agentCpu, peakMemoryBytes, recordedBytes, spooledBytes, wall } = cost;
-  return { toolCpuMs: toolCpu, agentCpuMs: agentCpu, peakMemoryBytes, recordedBytes, spooledBytes, wallMs: wall };
-}
-
-function costFromMessage(message: perftrawl.v1.Cost.$Properties): Cost {
-  return {
-    toolCpu: message.toolCpuMs ?? 0,
-    agentCpu: message.agentCpuMs ?? 0,
-    peakMemoryBytes: message.peakMemoryBytes ?? 0,
-    recordedBytes: message.recordedBytes ?? 0,
-    spooledBytes: message.spooledBytes ?? 0,
-    wall: message.wallMs ?? 0,
   };
 }

@@ -1,4 +1,5 @@
 // Capture specs, targets and selectors: plain values to messages and back. Reading refuses what no spec can be.
+import { budgetFromMessage, budgetToMessage } from './budget.js';
 import type {
   CallGraph,
   CaptureSpec,
@@ -21,6 +22,17 @@ type Props<K extends keyof Message> = Message[K] extends { encode(message: infer
   : never;
 
 export function specToMessage(spec: CaptureSpec): Props<'CaptureSpec'> {
+  const message = kindToMessage(spec);
+  if (spec.kind === 'file') return message;
+  const { budget, evenIfBusy } = spec;
+  return {
+    ...message,
+    ...(budget === undefined ? {} : { budget: budgetToMessage(budget) }),
+    ...(evenIfBusy === true ? { evenIfBusy } : {}),
+  };
+}
+
+function kindToMessage(spec: CaptureSpec): Props<'CaptureSpec'> {
   switch (spec.kind) {
     case 'record':
       return { target: targetToMessage(spec.target), durationMs: spec.duration, record: recordToMessage(spec) };
@@ -44,6 +56,17 @@ export function specToMessage(spec: CaptureSpec): Props<'CaptureSpec'> {
 }
 
 export function specFromMessage(message: Props<'CaptureSpec'> | null | undefined): CaptureSpec {
+  const spec = kindFromMessage(message);
+  const { budget, evenIfBusy } = message ?? {};
+  if (spec.kind === 'file') return spec;
+  return {
+    ...spec,
+    ...(budget ? { budget: budgetFromMessage(budget) } : {}),
+    ...(evenIfBusy ? { evenIfBusy } : {}),
+  };
+}
+
+function kindFromMessage(message: Props<'CaptureSpec'> | null | undefined): CaptureSpec {
   const { record, stat, file, stap, kit } = message ?? {};
   if (file) {
     return {

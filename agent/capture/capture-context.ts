@@ -1,20 +1,16 @@
 // What every kind of capture works with while it runs.
 import type { Loss } from '../../profile/loss.js';
-import type { CaptureState, Milliseconds } from '../../proto/capture.js';
+import type { CaptureState, Cost, Milliseconds } from '../../proto/capture.js';
 import type { Machine } from '../host/machine.js';
 import { commandLine } from '../perf/target-args.js';
 import type { Policy } from '../policy/policy.js';
 import { type RunningTool, startTool, type ToolOptions, type ToolResult } from '../process.js';
 import type { SpooledCapture } from '../spool/spool.js';
+import type { BudgetAccounting } from './budget-accounting.js';
+import type { BudgetPolicy } from './budget-limits.js';
 import type { CaptureStop } from './capture-stop.js';
-import { CostMeter } from './cost-meter.js';
-
-export interface SpoolRoom {
-  /** Bytes that may still be spooled. */
-  room(): number;
-  /** @throws FailureError `exhausted` */
-  reserve(bytes: number): void;
-}
+import type { CostMeter } from './cost-meter.js';
+import type { SpoolRoom } from './spool-room.js';
 
 /** What is counted while perf runs. */
 export interface Progress {
@@ -29,6 +25,7 @@ export const TOOL_SLACK: Milliseconds = 60_000;
 /** What the agent was set up with. */
 export interface CaptureSettings {
   readonly policy: Policy;
+  readonly budget: BudgetPolicy;
   readonly stateDirectory: string;
 }
 
@@ -38,6 +35,9 @@ export interface CaptureContextOptions {
   readonly stop: CaptureStop;
   readonly spool: SpoolRoom;
   readonly settings: CaptureSettings;
+  readonly cost: CostMeter;
+  /** Of the capture; a part of a kit has that of the kit. */
+  readonly accounting: BudgetAccounting;
   /** False for a part of a kit of which another part gives the one profile of the capture. True when left out. */
   readonly hasProfile?: boolean;
   /** Told of each state in place of the log: parts of a kit have no log of their own. */
@@ -49,12 +49,18 @@ export class CaptureContext {
   readonly capture: SpooledCapture;
   readonly stop: CaptureStop;
   readonly spool: SpoolRoom;
-  readonly cost = new CostMeter();
+  readonly cost: CostMeter;
   readonly commandLines: string[] = [];
   readonly losses: Loss[] = [];
   /** Replaced by the run of each kind. */
   progress: () => Progress = () => ({ samples: 0, bytes: 0, lost: 0 });
   readonly settings: CaptureSettings;
+  readonly accounting: BudgetAccounting;
+  /**
+   * Set by a run that can go on at a lower rate, while it can: asks for `factor` (below 1) of the present one. False when there is none, or
+   * not worth it any more. `why` goes into the loss that tells it.
+   */
+  lowerRate: ((factor: number, why: string) => boolean) | undefined;
   readonly hasProfile: boolean;
   readonly #onState: (state: CaptureState, detail: string) => Promise<void>;
   readonly #running = new Set<RunningTool>();
@@ -69,6 +75,8 @@ export class CaptureContext {
     this.stop = stop;
     this.spool = spool;
     this.settings = settings;
+    this.cost = options.cost;
+    this.accounting = options.accounting;
     this.hasProfile = options.hasProfile ?? true;
     this.#isPart = options.onState !== undefined;
     this.#onState = options.onState ?? ((state, detail) => capture.log.append({ kind: 'state', state, detail }));
@@ -80,6 +88,7 @@ export class CaptureContext {
 
   async enter(state: CaptureState, detail: string): Promise<void> {
     const hasRecorded = this.#state === 'running' && state !== 'running';
+    if (!this.#isPart) this.accounting.enter(state);
     this.#state = state;
     if (hasRecorded && !this.#isPart) await this.tellProgress();
     await this.#onState(state, detail);
@@ -87,7 +96,12 @@ export class CaptureContext {
 
   async tellProgress(): Promise<void> {
     const { samples, bytes, lost } = this.progress();
-    await this.capture.log.append({ kind: 'progress', elapsed: Math.round(this.cost.elapsed), samples, bytes, lost });
+    const elapsed = Math.round(this.cost.elapsed);
+    await this.capture.log.append({ kind: 'progress', elapsed, samples, bytes, lost, cost: this.costSoFar() });
+  }
+
+  costSoFar(): Cost {
+    return { ...this.cost.cost(this.capture.log.size), budget: this.accounting.account() };
   }
 
   /** Count a tool that was run to its end elsewhere. */
@@ -101,12 +115,18 @@ export class CaptureContext {
     const tool = await startTool(argv, options);
     this.commandLines.push(commandLine(argv));
     this.#running.add(tool);
+    this.cost.watch(tool);
     const done = tool.done.then((result: ToolResult) => {
       this.#running.delete(tool);
-      this.cost.addTool(result);
+      this.cost.addTool(result, tool);
       return result;
     });
     return { ...tool, done };
+  }
+
+  /** Ask the tools that run to end; what they have given is kept. */
+  stopTools(): void {
+    for (const tool of this.#running) tool.stop();
   }
 
   /** Whatever still runs when the capture ends (it failed half-way) ends with it. */

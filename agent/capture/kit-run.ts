@@ -6,6 +6,7 @@ import { exists } from '../host/processes.js';
 import { type Resolution, resolveTarget } from '../host/resolve-target.js';
 import { makePrivateDirectory } from '../spool/private-directory.js';
 import { CaptureContext } from './capture-context.js';
+import { CostMeter } from './cost-meter.js';
 
 /** Processes that a selector found may end before perf opens them. */
 const MAX_ATTEMPTS = 3;
@@ -26,6 +27,7 @@ export async function runKit(context: CaptureContext, spec: KitSpec): Promise<vo
     bytes: sumOf(parts, ({ bytes }) => bytes),
     lost: sumOf(parts, ({ lost }) => lost),
   });
+  context.lowerRate = (factor, why) => parts.some((part) => part.context.lowerRate?.(factor, why) === true);
   // What takes long comes first, so that all parts begin at one moment.
   for (const part of parts) await part.prepare();
   const resolution = resolveTarget(context.machine, spec.target);
@@ -101,14 +103,11 @@ class Part {
     this.#kit = kit;
     this.#spec = spec;
     this.#onState = onState;
-    const { machine, stop, spool, settings } = kit;
+    const { machine, stop, spool, settings, accounting } = kit;
+    const cost = new CostMeter();
+    kit.cost.addPart(cost);
     this.context = new CaptureContext({
-      machine,
-      capture,
-      stop,
-      spool,
-      settings,
-      hasProfile,
+      ...{ machine, capture, stop, spool, settings, accounting, cost, hasProfile },
       onState: async (state, detail) => {
         this.#state = state;
         if (state === 'compiling') await kit.enter(state, detail);
@@ -203,8 +202,7 @@ class Part {
     this.#state = 'done';
     this.#failure = failure;
     await this.context.endTools();
-    const { cost, losses, commandLines } = this.context;
-    this.#kit.cost.addPart(cost);
+    const { losses, commandLines } = this.context;
     this.#kit.losses.push(...losses);
     this.#kit.commandLines.push(...commandLines);
     const { log } = this.#kit.capture;

@@ -33,6 +33,15 @@ export async function runPerfScript(context: CaptureContext, argv: readonly stri
   const result = await tool.done;
   discard.throwIfAborted();
   if (result.code === 0 && !result.passedDeadline) return;
+  const { overBudget } = context.accounting;
+  if (result.wasStopped && overBudget !== '') {
+    if (bytes > 0) return;
+    throw fail(
+      'exhausted',
+      `perf script was ended before it said anything, over budget: ${overBudget}`,
+      'give it more with --budget',
+    );
+  }
   if (bytes === 0) throw fail('tool-failed', `perf script failed with ${describeEnd(result)}`);
   const why = result.passedDeadline ? 'took more than ten minutes' : perfReason(result.stderr) || describeEnd(result);
   const kind = result.passedDeadline ? 'out-of-budget' : 'truncated-input';

@@ -3,14 +3,32 @@ import { mergeLosses } from '../../profile/loss.js';
 import type { Profile } from '../../profile/profile.js';
 import type { Detail, Milliseconds } from '../../proto/capture.js';
 import { encodeProfile } from '../../proto/profile-codec.js';
-import { createLocalHost } from '../symbolize/local-host.js';
+import { createLocalHost, type ProgramCost } from '../symbolize/local-host.js';
 import type { KeptObjects } from '../symbolize/symbol-host.js';
 import { createSymbolizer } from '../symbolize/symbolizer.js';
+import { LINES_ALLOWANCE, NAMES_ALLOWANCE } from './budget-limits.js';
 import type { CaptureContext } from './capture-context.js';
 import type { RawProfile } from './profile-source.js';
 
 const NAME_BUDGET: Milliseconds = 60_000;
 const LINE_BUDGET: Milliseconds = 180_000;
+
+/** Time as the symbolizer sees it: it runs faster where more CPU time is used than the allowance has for it. */
+function nameClock(
+  { cost, accounting }: CaptureContext,
+  { lines }: Detail,
+): { now: () => Milliseconds; budget: Milliseconds } {
+  const budget = lines ? LINE_BUDGET : NAME_BUDGET;
+  const allowance = lines ? LINES_ALLOWANCE : NAMES_ALLOWANCE;
+  const start = performance.now();
+  const now = () => {
+    cost.sample();
+    const share = accounting.purse.allowed === 0 ? 0 : accounting.namesCpu / allowance;
+    return Math.max(performance.now() - start, share * budget);
+  };
+  return { now, budget };
+}
+
 /** How the symbolizer's losses of frames begin that lie in no object. */
 const UNMAPPED = 'no mapping: ';
 
@@ -31,7 +49,7 @@ export async function spoolProfile(
   times: RecordingTimes | undefined,
   kept?: KeptObjects,
 ): Promise<void> {
-  const { profile, losses } = await withNames(raw, detail, kept);
+  const { profile, losses } = await withNames(context, raw, detail, kept);
   context.stop.discard.throwIfAborted();
   const all = mergeLosses([losses, context.losses]);
   context.losses.splice(0, context.losses.length, ...all);
@@ -43,12 +61,15 @@ export async function spoolProfile(
   }
 }
 
-async function withNames(raw: NameableProfile, detail: Detail, kept: KeptObjects | undefined) {
+async function withNames(context: CaptureContext, raw: NameableProfile, detail: Detail, kept?: KeptObjects) {
   if (raw.objects.length === 0) return raw;
-  const symbolizer = createSymbolizer(createLocalHost(kept === undefined ? {} : { kept }));
+  const { now, budget } = nameClock(context, detail);
+  const onCost = (program: ProgramCost) => context.cost.addProgram(program);
+  const host = createLocalHost({ onCost, ...(kept === undefined ? {} : { kept }) });
+  const symbolizer = createSymbolizer({ ...host, now });
   const { profile, losses } = await symbolizer.symbolize(raw.profile, raw.objects, {
     lines: detail.lines,
-    budget: detail.lines ? LINE_BUDGET : NAME_BUDGET,
+    budget,
     demangle: true,
     kernelSymbols: raw.kernelSymbols,
   });

@@ -7,8 +7,9 @@ import type { Machine } from '../host/machine.js';
 import { requirePerf } from '../host/tools.js';
 import { describeEnd, startTool } from '../process.js';
 import { createArtifact, findArtifact } from '../spool/artifact.js';
+import { PERF_DATA } from './live-recording.js';
 import { SCRIPT_DEADLINE, scriptArguments } from './perf-script.js';
-import { PERF_DATA, PERF_SCRIPT } from './record-run.js';
+import { PERF_SCRIPT } from './record-run.js';
 
 const underWay = new Map<string, Promise<Artifact>>();
 

@@ -4,8 +4,10 @@ import { arch, hostname, totalmem } from 'node:os';
 import type { HostDescription, Problem, Tool } from '../../proto/capture.js';
 import { describeStap } from '../stap/stap-tools.js';
 import { AGENT_VERSION } from '../version.js';
+import { type Admission, admissionProblems } from './admission.js';
 import { installCommand } from './distribution.js';
 import { probeEvents, WELL_KNOWN_EVENTS } from './event-probe.js';
+import { readHealth } from './health.js';
 import { kernelBuildId } from './kernel-build-id.js';
 import { isTracefsMounted, type Machine } from './machine.js';
 import { describeTool } from './tools.js';
@@ -15,6 +17,7 @@ export interface DescribeOptions {
   /** '' for the host's own name. */
   readonly name: string;
   readonly stateDirectory: string;
+  readonly admission: Admission;
   readonly runningCaptures: readonly string[];
   readonly signal: AbortSignal;
 }
@@ -22,11 +25,13 @@ export interface DescribeOptions {
 const TOOLS = ['perf', 'addr2line'];
 /** Less than this is trouble ahead; less than a sixteenth of it stops captures. */
 const LITTLE_DISK_BYTES = 256 * 1024 * 1024;
+const FEW_INODES = 50;
 
 export async function describeHost({
   machine,
   name,
   stateDirectory,
+  admission,
   runningCaptures,
   signal,
 }: DescribeOptions): Promise<HostDescription> {
@@ -39,6 +44,7 @@ export async function describeHost({
   const events =
     perf === '' ? { usable: [], unusable: [...WELL_KNOWN_EVENTS] } : await probeEvents(perf, WELL_KNOWN_EVENTS, signal);
   const privilege = machine.privilege();
+  const health = await readHealth(files, machine.cpuCount, stateDirectory);
   return {
     hostname: name || hostname(),
     kernelRelease: distribution.kernelRelease,
@@ -64,6 +70,7 @@ export async function describeHost({
       ...privilegeProblems(machine),
       ...(isTracefsMounted(files) ? [] : [TRACEFS_PROBLEM]),
       ...(await diskProblems(stateDirectory)),
+      ...admissionProblems(health, admission, false),
     ],
   };
 }
@@ -136,15 +143,23 @@ export function privilegeProblems(machine: Machine): Problem[] {
 }
 
 export async function diskProblems(directory: string): Promise<Problem[]> {
-  const { bavail, bsize } = await statfs(directory);
+  const { bavail, bsize, files, ffree } = await statfs(directory);
   const free = bavail * bsize;
-  if (free >= LITTLE_DISK_BYTES) return [];
-  return [
-    {
-      code: 'disk-full',
-      message: `${Math.floor(free / 1024 / 1024)} MiB are free below ${directory}`,
-      remedy: 'free disk space, or move the state directory with --state',
-      isFatal: free < LITTLE_DISK_BYTES / 16,
-    },
-  ];
+  const remedy = 'free disk space, or move the state directory with --state';
+  const problems: Problem[] = [];
+  if (free < LITTLE_DISK_BYTES) {
+    const limit = LITTLE_DISK_BYTES / 16;
+    const message = `${mebibytes(free)} MiB are free below ${directory}; captures need ${mebibytes(limit)}`;
+    problems.push({ code: 'disk-full', message, remedy, isFatal: free < limit });
+  }
+  // File systems without a fixed number of inodes say 0 of 0.
+  if (files > 0 && ffree < FEW_INODES) {
+    const message = `${ffree} inodes are free below ${directory}; captures need ${FEW_INODES}`;
+    problems.push({ code: 'disk-full', message, remedy, isFatal: true });
+  }
+  return problems;
+}
+
+function mebibytes(bytes: number): number {
+  return Math.floor(bytes / 1024 / 1024);
 }

@@ -16,8 +16,10 @@ import { statArguments, statProbeArguments } from '../perf/stat-args.js';
 import { commandLine, type ResolvedTarget } from '../perf/target-args.js';
 import type { Policy } from '../policy/policy.js';
 import { describeEnd, runTool } from '../process.js';
+import { type Admission, admissionProblems } from './admission.js';
 import { diskProblems, privilegeProblems, tracefsProblem } from './describe.js';
 import { probeEvents, WELL_KNOWN_EVENTS } from './event-probe.js';
+import { readHealth } from './health.js';
 import { isTracefsMounted, type Machine } from './machine.js';
 import { resolveTarget } from './resolve-target.js';
 import { requirePerf } from './tools.js';
@@ -27,15 +29,21 @@ const PROBE_DEADLINE_MS = 20_000;
 export interface PreflightSettings {
   readonly stateDirectory: string;
   readonly policy: Policy;
+  readonly admission: Admission;
 }
 
 export async function preflight(
   machine: Machine,
   spec: CaptureSpec,
-  { stateDirectory, policy }: PreflightSettings,
+  { stateDirectory, policy, admission }: PreflightSettings,
   signal: AbortSignal,
 ): Promise<PreflightResult> {
   const problems = await diskProblems(stateDirectory);
+  // Reading a file observes nothing.
+  if (spec.kind !== 'file') {
+    const health = await readHealth(machine.files, machine.cpuCount, stateDirectory);
+    problems.push(...admissionProblems(health, admission, spec.evenIfBusy === true));
+  }
   switch (spec.kind) {
     case 'file':
       return { problems: [...problems, ...fileProblems(machine, spec.path)], commandLines: [], processes: [] };

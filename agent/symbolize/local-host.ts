@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 import { closeSync, constants, fstat, open, readlink, readSync, type Stats } from 'node:fs';
 import { homedir, constants as osConstants, setPriority } from 'node:os';
 import { performance } from 'node:perf_hooks';
+import type { Milliseconds } from '../../proto/capture.js';
+import { ChildCost } from '../process-cost.js';
 import { readToEnd } from './byte-source.js';
 import type { KeptObjects, OpenResult, ProgramLimits, ProgramResult, SymbolFile, SymbolHost } from './symbol-host.js';
 
@@ -12,6 +14,13 @@ export interface LocalHostOptions {
   /** The user's home directory by default. */
   readonly home?: string;
   readonly kept?: KeptObjects;
+  /** Told what each program that was run has cost. */
+  readonly onCost?: (cost: ProgramCost) => void;
+}
+
+export interface ProgramCost {
+  readonly cpu: Milliseconds;
+  readonly peakMemoryBytes: number;
 }
 
 export function createLocalHost(options: LocalHostOptions = {}): SymbolHost {
@@ -29,7 +38,7 @@ export function createLocalHost(options: LocalHostOptions = {}): SymbolHost {
     },
     readLink: (path) =>
       new Promise((resolve) => readlink(root + path, (error, target) => resolve(error === null ? target : undefined))),
-    run: runProgram,
+    run: (argv, input, limits) => runProgram(argv, input, limits, options.onCost ?? (() => undefined)),
     now: () => performance.now(),
     home: options.home ?? homedir(),
     user: process.geteuid?.() ?? 0,
@@ -122,10 +131,21 @@ function readOrNothing(descriptor: number, into: Uint8Array, at: number, offset:
   }
 }
 
-function runProgram(argv: readonly string[], input: Uint8Array, limits: ProgramLimits): Promise<ProgramResult> {
+function runProgram(
+  argv: readonly string[],
+  input: Uint8Array,
+  limits: ProgramLimits,
+  onCost: (cost: ProgramCost) => void,
+): Promise<ProgramResult> {
   return new Promise((resolve) => {
     const [program, ...args] = argv;
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'], env: { ...process.env, LC_ALL: 'C' } });
+    const cost = child.pid === undefined ? undefined : new ChildCost(child.pid);
+    child.on('exit', () => {
+      if (cost === undefined) return;
+      cost.end();
+      onCost({ cpu: cost.cpu, peakMemoryBytes: cost.peakMemoryBytes });
+    });
     const parts: Buffer[] = [];
     let length = 0;
     let wasStopped = false;

@@ -9,6 +9,7 @@ import { exporters } from '../export/formats.js';
 import type { Report } from '../export/report.js';
 import { counterTable } from '../views/counter-table.js';
 import type { HostHistograms } from '../views/outliers.js';
+import { accountText } from './render/cost-text.js';
 import { describeSpec } from './render/spec-text.js';
 import { durationText, momentText } from './render/time-text.js';
 
@@ -73,7 +74,7 @@ async function hostsOf(app: App, runs: readonly HostRun[]): Promise<Report['host
   for (const { jobId, host, state, failure, progress, cost } of runs) {
     hosts.push({
       ...{ host, state, counters: sumsOf(await app.series(jobId, host)) },
-      ...(failure === undefined ? {} : { reason: failure.message }),
+      ...reasonOf(failure?.message, cost?.budget?.overBudget),
       ...{ samples: progress.samples, lost: progress.lost },
       ...(cost === undefined
         ? {}
@@ -84,11 +85,18 @@ async function hostsOf(app: App, runs: readonly HostRun[]): Promise<Report['host
               peakMemoryBytes: cost.peakMemoryBytes,
               recordedBytes: cost.recordedBytes,
               wallMs: cost.wall,
+              ...(cost.budget === undefined ? {} : { budget: accountText(cost.budget) }),
             },
           }),
     });
   }
   return hosts;
+}
+
+/** Why a host gave nothing, or less than was asked for. */
+function reasonOf(failure: string | undefined, overBudget: string | undefined): { readonly reason?: string } {
+  if (failure !== undefined) return { reason: failure };
+  return overBudget ? { reason: `over budget: ${overBudget}` } : {};
 }
 
 /** By event, of all intervals and scopes; events that were not counted are left out. */

@@ -15,6 +15,7 @@ import { printable } from '../views/printable.js';
 import { type TopFunctions, topFunctions } from '../views/top-functions.js';
 import type { CommandContext } from './context.js';
 import { writeJson, writeLines } from './io.js';
+import { purseText } from './render/cost-text.js';
 import { failureText } from './render/failure-text.js';
 import { fitTable } from './render/fit-table.js';
 import { describeSpec } from './render/spec-text.js';
@@ -108,29 +109,32 @@ function headLines(context: CommandContext, job: Job, runs: readonly HostRun[]):
     const { progress, cost, failure } = run;
     const figures =
       cost === undefined
-        ? ['', '', '']
+        ? ['', '', '', '']
         : [
             durationText(cost.toolCpu + cost.agentCpu),
+            cost.budget === undefined ? '' : purseText(cost.budget),
             weightText(cost.peakMemoryBytes, 'bytes'),
             weightText(cost.spooledBytes, 'bytes'),
           ];
-    const why = failure === undefined ? '' : failureText(failure);
+    const over = cost?.budget?.overBudget ?? '';
+    const why = failure !== undefined ? failureText(failure) : over === '' ? '' : `over budget: ${over}`;
     // Counters have none, and a file is read without telling how far.
     const counted = spec.kind === 'record' || spec.kind === 'kit' ? withCommas(progress.samples) : '';
     return [run.host, run.state, counted, withCommas(progress.lost), ...figures, why];
   });
-  const hasFailures = runs.some((run) => run.failure !== undefined);
+  const hasReasons = rows.some((row) => row[row.length - 1] !== '');
   const columns = [
     { heading: 'HOST' },
     { heading: 'STATE' },
     { heading: 'SAMPLES', ...right },
     { heading: 'LOST', ...right },
     { heading: 'CPU COST', ...right },
+    { heading: 'BUDGET', ...right },
     { heading: 'PEAK MEMORY', ...right },
     { heading: 'RESULT', ...right },
     { heading: 'WHY' },
   ];
-  const width = hasFailures ? columns.length : columns.length - 1;
+  const width = hasReasons ? columns.length : columns.length - 1;
   return [
     `job ${colours.bold(job.id)} ${paint(job.state)}  ${printable(describeSpec(spec))}${note === '' ? '' : `  (${printable(note)})`}`,
     `begun ${momentText(job.created)} UTC${took}`,

@@ -8,6 +8,7 @@ import type { CliIo } from './io.js';
 import { LiveCounters } from './live-counters.js';
 import { LiveHistograms, pointLine } from './live-histograms.js';
 import { colours } from './render/colours.js';
+import { accountText } from './render/cost-text.js';
 import { failureText } from './render/failure-text.js';
 import { shorten } from './render/fit-table.js';
 import { durationText } from './render/time-text.js';
@@ -162,7 +163,7 @@ const URGENCY: Record<HostRunState, number> = {
   succeeded: 6,
 };
 
-/** `web1: running  3.0 s, 1,234 samples, 56.0 KiB, 0 lost` or `web1: failed  why (remedy)`. */
+/** `web1: running  3.0 s, 1,234 samples, 56.0 KiB, 0.6 % of this host's CPU (0.4 s of 2.2 s; budget 1 %)` or `web1: failed  why (remedy)`. */
 function hostLine(run: HostRun, job: Job): string {
   const head = `${run.host}: ${run.state}`;
   if (run.failure !== undefined) {
@@ -177,6 +178,7 @@ function hostLine(run: HostRun, job: Job): string {
     ...(samples === 0 || job.request.spec.kind === 'stat' ? [] : [`${withCommas(samples)} samples`]),
     ...(size === 0 ? [] : [weightText(size, 'bytes')]),
     ...(lost === 0 ? [] : [`${withCommas(lost)} lost`]),
+    ...(run.cost?.budget === undefined ? [] : [accountText(run.cost.budget)]),
   ];
   return `${head}${doing}  ${parts.join(', ')}`;
 }

@@ -16,6 +16,7 @@ export function hostsSection({ hosts }: Report): ReportSection | undefined {
     ...events.map(number),
     ...(hasSamples ? [number('Samples'), number('Lost')] : []),
     ...['CPU of tools', 'CPU of agent', 'Peak memory', 'Recorded', 'Wall time'].map(number),
+    { heading: 'While recording' },
     { heading: '' },
   ];
   const rows = hosts.map(({ host, state, reason, counters, samples, lost, cost }) => [
@@ -24,13 +25,14 @@ export function hostsSection({ hosts }: Report): ReportSection | undefined {
     ...events.map((event) => (Object.hasOwn(counters, event) ? valueText(counters[event]) : '-')),
     ...(hasSamples ? [samples, lost].map((count) => (count === undefined ? '-' : withCommas(count))) : []),
     ...(cost === undefined
-      ? ['-', '-', '-', '-', '-']
+      ? ['-', '-', '-', '-', '-', '-']
       : [
           cpuText(cost.toolCpuMs, cost.wallMs),
           cpuText(cost.agentCpuMs, cost.wallMs),
           quantityText(cost.peakMemoryBytes, 'bytes'),
           quantityText(cost.recordedBytes, 'bytes'),
           quantityText(cost.wallMs, 'ms'),
+          cost.budget ?? '-',
         ]),
     reason ?? '',
   ]);

@@ -51,6 +51,8 @@ export interface ReportHost {
     readonly peakMemoryBytes: number;
     readonly recordedBytes: number;
     readonly wallMs: number;
+    /** Against its budget, in words. */
+    readonly budget?: string;
   };
 }
 

@@ -204,6 +204,9 @@ export class CaptureIntake {
         return;
       case 'progress':
         checkAmounts('progress', [body.elapsed, body.samples, body.bytes, body.lost]);
+        if (body.cost === undefined) return;
+        this.#checkCost(body.cost);
+        this.#cost = body.cost;
         return;
       case 'counters':
         this.#takeCounters(body.interval, body.points);
@@ -224,7 +227,7 @@ export class CaptureIntake {
         for (const loss of body.losses) this.#takeLoss(loss);
         return;
       case 'cost':
-        checkAmounts('cost', Object.values(body.cost));
+        this.#checkCost(body.cost);
         this.#cost = body.cost;
         return;
       case 'artifact':
@@ -235,6 +238,14 @@ export class CaptureIntake {
         this.#done = body;
         return;
     }
+  }
+
+  #checkCost({ budget, ...amounts }: Cost): void {
+    checkAmounts('cost', Object.values(amounts));
+    if (budget === undefined) return;
+    const { limits, overBudget, ...account } = budget;
+    checkAmounts('budget', [...Object.values(limits), ...Object.values(account)]);
+    this.#keepText(overBudget);
   }
 
   #takeCounters(interval: Milliseconds, points: readonly CounterPoint[]): void {

@@ -236,6 +236,11 @@ class HostRunDrive {
       return ended('cancelled', fail('cancelled', 'the capture was discarded at the agent').failure);
     }
     if (isNothing(result)) {
+      const over = this.#intake.cost?.budget?.overBudget ?? '';
+      if (over !== '') {
+        const message = `ended before anything was recorded, over budget: ${over}`;
+        return ended('failed', fail('exhausted', message, 'give it more with --budget').failure);
+      }
       return ended('cancelled', fail('cancelled', 'stopped before anything was recorded').failure);
     }
     return { kind: 'result', result };

@@ -43,8 +43,10 @@ export class RunRecord {
       const state: HostRunState = isOver ? 'fetching' : 'running';
       await this.update({ sequence, captureState: body.state, state });
     } else if (body.kind === 'progress') {
-      const { elapsed, samples, bytes, lost } = body;
-      await this.#progress({ sequence, progress: { elapsed, samples, bytes, lost } });
+      const { elapsed, samples, bytes, lost, cost } = body;
+      const progress = { elapsed, samples, bytes, lost };
+      // The last word on it, which comes at the end, replaces it.
+      await this.#progress({ sequence, progress, ...(cost === undefined ? {} : { cost }) });
     } else {
       this.#run = { ...this.#run, sequence };
     }

@@ -11,7 +11,17 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { initCa, issueCertificate } from '../../controller/ca/certificate-authority.js';
 import { type AgentConnection, connectAgent } from '../../proto/agent-client.js';
-import { faultsOf, followed, LiveHost, never, profileOf, the, total, waitFor } from './capture/live-host.js';
+import {
+  faultsOf,
+  followed,
+  LiveHost,
+  never,
+  profileOf,
+  the,
+  total,
+  waitFor,
+  waitForSamples,
+} from './capture/live-host.js';
 
 let host: LiveHost;
 let faulty: number;
@@ -194,7 +204,7 @@ describe('when the agent is killed', () => {
       { captureId: 'gently', spec: faultsOf(faulty, { duration: 600_000 }), requester: 'test' },
       never,
     );
-    await waitFor(api, 'gently', 'progress');
+    await waitForSamples(api, 'gently');
     agent.kill('SIGTERM');
     expect(await ended(agent)).toEqual({ code: 0, stderr: '' });
     close();

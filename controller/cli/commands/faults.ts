@@ -13,6 +13,7 @@ import { jobHtmlReport } from '../html-report.js';
 import { reportJob } from '../job-report.js';
 import { parseDuration, parsePrintInterval } from '../options/duration.js';
 import { parseWhole } from '../options/numbers.js';
+import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
 import { parseOverhead } from '../options/script.js';
 import type { TargetOptions } from '../options/target.js';
 import {
@@ -28,7 +29,7 @@ import { UsageError } from '../usage-error.js';
 import { parseStapTarget, STAP_OPTIONS } from './stap.js';
 
 /** As commander hands them over. */
-interface FaultsFlags extends TargetOptions, JobFlags {
+interface FaultsFlags extends TargetOptions, JobFlags, RestraintFlags {
   readonly for: string;
   readonly interval: string;
   readonly count?: string | undefined;
@@ -67,7 +68,7 @@ function parseFaults(flags: FaultsFlags): FaultsRequest {
     },
   ];
   return {
-    spec: { kind: 'kit', ...same, parts },
+    spec: { kind: 'kit', ...same, parts, ...parseRestraint(flags) },
     job: parseJobOptions(flags),
     buildOn: flags.buildOn,
     file: flags.output,
@@ -107,6 +108,8 @@ export function faultsCommand(session: CliSession) {
     .addOption(SELECTOR_OPTIONS.container)
     .addOption(STAP_OPTIONS.cgroup)
     .addOption(HOST_OPTIONS.on)
+    .addOption(RESTRAINT_OPTIONS.budget)
+    .addOption(RESTRAINT_OPTIONS.evenIfBusy)
     .option('-c, --count <faults>', 'one stack per so many faults (default: what perf takes for a sane rate)')
     .addOption(STAP_OPTIONS.buildOn)
     .addOption(STAP_OPTIONS.overhead)

@@ -12,12 +12,13 @@ import { parseCallGraph } from '../options/call-graph.js';
 import { parseDuration } from '../options/duration.js';
 import { type EventArgument, EventArguments, parseEvents } from '../options/events.js';
 import { parseChoice, parseWhole } from '../options/numbers.js';
+import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
 import { parseTarget, type TargetOptions } from '../options/target.js';
 import { JOB_DEFAULTS, type JobFlags, type JobOptions, parseJobOptions, selectHosts, startJob } from '../run-job.js';
 import { UsageError } from '../usage-error.js';
 
 /** As commander hands them over. */
-interface RecordFlags extends TargetOptions, JobFlags {
+interface RecordFlags extends TargetOptions, JobFlags, RestraintFlags {
   readonly event?: readonly EventArgument[] | undefined;
   readonly filter?: readonly EventArgument[] | undefined;
   readonly freq?: string | undefined;
@@ -64,6 +65,7 @@ function parseRecord(flags: RecordFlags): RecordRequest {
         lines: flags.lines === true,
       },
       keepRaw: flags.keepRaw === true,
+      ...parseRestraint(flags),
     },
     job: parseJobOptions(flags),
     svgFile: flags.svg,
@@ -147,6 +149,8 @@ export function recordCommand(session: CliSession) {
     .addOption(SELECTOR_OPTIONS.unit)
     .addOption(SELECTOR_OPTIONS.container)
     .addOption(HOST_OPTIONS.on)
+    .addOption(RESTRAINT_OPTIONS.budget)
+    .addOption(RESTRAINT_OPTIONS.evenIfBusy)
     .option('-m, --mmap-pages <pages>', 'ring buffer pages per CPU, a power of two; more when samples are lost')
     .option('--split <by>', 'keep samples apart by comm, pid or tid (default: comm)')
     .option('--timestamps', 'keep the time and CPU of every sample (implies --split tid)')
@@ -165,6 +169,7 @@ export function recordCommand(session: CliSession) {
           does: 'which code of postgres on the database hosts causes page faults?',
           line: 'perftrawl record -e page-faults -c 1 --comm postgres --on role=db --for 30s --svg faults.svg',
         },
+        { does: 'no more than half a percent of each host', line: 'perftrawl record -a --for 5m --budget 0.5%' },
         {
           does: 'who is switched out, with every sample kept in time',
           line: "perftrawl record -e sched:sched_switch --filter 'prev_prio > 100' -a --timestamps --for 5s",

@@ -3,7 +3,7 @@ import { Command } from '@commander-js/extra-typings';
 import { histogramTotals } from '../../../profile/histogram-series.js';
 import type { Profile } from '../../../profile/profile.js';
 import { fail } from '../../../proto/failure.js';
-import type { App, Job } from '../../api.js';
+import type { App, HostRun, Job } from '../../api.js';
 import { histogramValue } from '../../export/histogram-json.js';
 import { type CallTreeOptions, callTree } from '../../views/call-tree.js';
 import { callTreeText } from '../../views/call-tree-text.js';
@@ -18,6 +18,7 @@ import { write, writeJson, writeLines } from '../io.js';
 import { parseChoice, parsePercent, parseWhole } from '../options/numbers.js';
 import { checkPattern } from '../options/target.js';
 import { callTreeJson } from '../render/call-tree-json.js';
+import { costLines, costsOf } from '../render/cost-text.js';
 import { eventLine, topTable } from '../render/top-table.js';
 import { histogramLines, textLines } from '../script-report.js';
 
@@ -77,7 +78,9 @@ async function runShow(context: CommandContext, request: ShowRequest): Promise<E
     const isScript = await hasNoStacks(app, job, request.host);
     if (isScript) return showScript(context, app, job, request.host);
     const profile = await profileOf(app, job, request.host);
-    return request.isTree ? showTree(context, job, profile, request) : showTop(context, job, profile, request);
+    const runs = (await app.hostRuns(job.id)).filter((run) => request.host === undefined || run.host === request.host);
+    const { isTree } = request;
+    return isTree ? showTree(context, job, profile, request, runs) : showTop(context, job, profile, request, runs);
   });
 }
 
@@ -134,12 +137,20 @@ async function showSeries(context: CommandContext, app: App, job: Job, request: 
   return EXIT.ok;
 }
 
-async function showTop(context: CommandContext, job: Job, profile: Profile, request: ShowRequest): Promise<ExitCode> {
+async function showTop(
+  context: CommandContext,
+  job: Job,
+  profile: Profile,
+  request: ShowRequest,
+  runs: readonly HostRun[],
+): Promise<ExitCode> {
   const { io, colours } = context;
   const { inverted: _, ...view } = request.view;
   const top = topFunctions(profile, { ...view, limit: request.top, sortBy: request.sortBy });
   if (context.isJson) {
-    await writeJson(io, { job: job.id, host: request.host ?? null, ...top, losses: profile.losses });
+    await writeJson(io, {
+      ...{ job: job.id, host: request.host ?? null, ...top, losses: profile.losses, cost: costsOf(runs) },
+    });
     return EXIT.ok;
   }
   const rest = top.functionCount - top.functions.length;
@@ -147,11 +158,18 @@ async function showTop(context: CommandContext, job: Job, profile: Profile, requ
     colours.bold(printable(headline(profile, top.event, top.total, request.view.countSamples === true))),
     ...topTable(top, io.columns),
     ...(rest > 0 ? [colours.dim(`… and ${rest} more functions; --top ${top.functionCount} shows them all`)] : []),
+    ...costLines(runs).map((line) => colours.dim(printable(line))),
   ]);
   return EXIT.ok;
 }
 
-async function showTree(context: CommandContext, job: Job, profile: Profile, request: ShowRequest): Promise<ExitCode> {
+async function showTree(
+  context: CommandContext,
+  job: Job,
+  profile: Profile,
+  request: ShowRequest,
+  runs: readonly HostRun[],
+): Promise<ExitCode> {
   const { io, colours } = context;
   const tree = callTree(profile, request.view);
   if (context.isJson) {
@@ -163,6 +181,7 @@ async function showTree(context: CommandContext, job: Job, profile: Profile, req
       type,
       tree: callTreeJson(tree, request.minPercent),
       losses: profile.losses,
+      cost: costsOf(runs),
     });
     return EXIT.ok;
   }
@@ -171,6 +190,10 @@ async function showTree(context: CommandContext, job: Job, profile: Profile, req
     colours.bold(printable(headline(profile, tree.event, tree.total[0], request.view.countSamples === true))),
   ]);
   await write(io.stdout, callTreeText(tree, { minPercent, maxLines, isColored: colours.isOn }));
+  await writeLines(
+    io.stdout,
+    costLines(runs).map((line) => colours.dim(printable(line))),
+  );
   return EXIT.ok;
 }
 

@@ -8,6 +8,7 @@ import { type ExitCode, exitCodeOfJob } from '../exit-codes.js';
 import { reportJob } from '../job-report.js';
 import { readLocalFile } from '../local-file.js';
 import { parseDuration, parsePrintInterval } from '../options/duration.js';
+import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
 import {
   isScriptFile,
   LONGEST_SCRIPT,
@@ -30,7 +31,7 @@ import { UsageError } from '../usage-error.js';
 import { listScriptsCommand, showScriptCommand } from './stap-catalogue.js';
 
 /** As commander hands them over. */
-interface StapFlags extends TargetOptions, JobFlags, ScriptOptions {
+interface StapFlags extends TargetOptions, JobFlags, RestraintFlags, ScriptOptions {
   readonly for: string;
   readonly interval?: string | undefined;
   readonly buildOn?: string | undefined;
@@ -74,6 +75,7 @@ async function parseStap(name: string, command: readonly string[], flags: StapFl
       ...(command.length === 0 ? {} : { command: command.map(checkWord) }),
       overheadPercent: parseOverhead('--overhead', flags.overhead),
       keepRaw: flags.keepRaw === true,
+      ...parseRestraint(flags),
     },
     job: parseJobOptions(flags),
     buildOn: flags.buildOn,
@@ -160,6 +162,8 @@ export function stapCommand(session: CliSession) {
     .addOption(SELECTOR_OPTIONS.container)
     .addOption(STAP_OPTIONS.cgroup)
     .addOption(HOST_OPTIONS.on)
+    .addOption(RESTRAINT_OPTIONS.budget)
+    .addOption(RESTRAINT_OPTIONS.evenIfBusy)
     .addOption(STAP_OPTIONS.buildOn)
     .addOption(STAP_OPTIONS.overhead)
     .option('-g, --guru', 'guru mode; the policy of each host must name the script')

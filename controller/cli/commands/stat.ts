@@ -7,12 +7,13 @@ import { type ExitCode, exitCodeOfJob } from '../exit-codes.js';
 import { reportJob } from '../job-report.js';
 import { parseDuration, parseInterval } from '../options/duration.js';
 import { type EventArgument, EventArguments, parseEvents } from '../options/events.js';
+import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
 import { parseTarget, type TargetOptions } from '../options/target.js';
 import { JOB_DEFAULTS, type JobFlags, type JobOptions, parseJobOptions, selectHosts, startJob } from '../run-job.js';
 import { UsageError } from '../usage-error.js';
 
 /** As commander hands them over. */
-interface StatFlags extends TargetOptions, JobFlags {
+interface StatFlags extends TargetOptions, JobFlags, RestraintFlags {
   readonly event?: readonly EventArgument[] | undefined;
   readonly interval: string;
   readonly for: string;
@@ -44,6 +45,7 @@ function parseStat(flags: StatFlags): StatRequest {
       events: given.length === 0 ? DEFAULT_EVENTS.map((name) => ({ name })) : given,
       interval,
       perCpu: flags.perCpu === true,
+      ...parseRestraint(flags),
     },
     job: parseJobOptions(flags),
     isPerHost: flags.perHost === true,
@@ -82,6 +84,8 @@ export function statCommand(session: CliSession) {
     .option('--per-cpu', 'count each CPU apart')
     .option('--per-host', 'show each host apart')
     .addOption(HOST_OPTIONS.on)
+    .addOption(RESTRAINT_OPTIONS.budget)
+    .addOption(RESTRAINT_OPTIONS.evenIfBusy)
     .option('--max-parallel <hosts>', 'most hosts at a time', JOB_DEFAULTS.maxParallel)
     .option('--grace <duration>', 'per host, on top of --for: connecting and fetching', JOB_DEFAULTS.grace)
     .option('--note <text>', 'to find the job again', JOB_DEFAULTS.note)

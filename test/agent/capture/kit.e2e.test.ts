@@ -9,6 +9,7 @@ import { countOf } from '../../../profile/histogram.js';
 import type { KitPart, KitSpec, StapSpec, Target } from '../../../proto/capture.js';
 import { FakeStapHost, FIXTURES, scriptThat, stapOf } from '../stap/fake-stap.js';
 import { all, capture, faultsOf, followed, LiveHost, profileOf, the, total, waitFor } from './live-host.js';
+import { UNRESTRAINED } from './unrestrained.js';
 
 let live: LiveHost;
 let fake: FakeStapHost;
@@ -38,6 +39,7 @@ async function serviceWith(path: string): Promise<CaptureService> {
     policy: defaultPolicy(false),
     name: 'kit',
     limits: DEFAULT_LIMITS,
+    ...UNRESTRAINED,
     onDefect: (_captureId, error) => {
       throw error;
     },

@@ -2,9 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { BudgetPolicy } from '../../../agent/capture/budget-limits.js';
 import { CaptureService, DEFAULT_LIMITS } from '../../../agent/capture-service.js';
+import type { Admission } from '../../../agent/host/admission.js';
 import { localMachine, type MachineOptions } from '../../../agent/host/machine.js';
 import { defaultPolicy } from '../../../agent/policy/policy.js';
 import { Spool } from '../../../agent/spool/spool.js';
@@ -13,11 +15,13 @@ import type { AgentApi } from '../../../proto/agent-api.js';
 import type { CaptureEvent, CaptureEventBody, CaptureSpec, RecordSpec } from '../../../proto/capture.js';
 import { decodeProfile } from '../../../proto/profile-codec.js';
 import { build, type WorkloadName } from '../../oracle/record-workload.js';
+import { UNRESTRAINED } from './unrestrained.js';
 
 export const never = new AbortController().signal;
 
 export class LiveHost {
   readonly directory: string;
+  readonly cpuCount = cpus().length;
   readonly #children: ChildProcess[] = [];
   readonly #services: CaptureService[] = [];
 
@@ -33,7 +37,11 @@ export class LiveHost {
     return join(this.directory, 'state');
   }
 
-  async service(machine: Partial<MachineOptions> = {}): Promise<CaptureService> {
+  async service(
+    machine: Partial<MachineOptions> = {},
+    budget: BudgetPolicy = UNRESTRAINED.budget,
+    admission: Admission = UNRESTRAINED.admission,
+  ): Promise<CaptureService> {
     const spool = await Spool.open({ directory: this.state, limit: 1e9, now: Date.now });
     const service = new CaptureService({
       machine: localMachine({ path: process.env.PATH ?? '', ...machine }),
@@ -42,6 +50,8 @@ export class LiveHost {
       policy: defaultPolicy(false),
       name: 'test-host',
       limits: DEFAULT_LIMITS,
+      budget,
+      admission,
       onDefect: (_captureId, error) => {
         throw error;
       },
@@ -106,6 +116,14 @@ export async function followed(api: AgentApi, captureId: string, from = 1): Prom
 export async function waitFor(api: AgentApi, captureId: string, kind: CaptureEventBody['kind']): Promise<void> {
   for await (const { body } of api.followCapture(captureId, 1, never)) {
     if (body.kind === kind) return;
+    if (body.kind === 'done') throw new Error(`capture ${captureId} ended before: ${JSON.stringify(body)}`);
+  }
+}
+
+/** Follow until samples have come. */
+export async function waitForSamples(api: AgentApi, captureId: string): Promise<void> {
+  for await (const { body } of api.followCapture(captureId, 1, never)) {
+    if (body.kind === 'progress' && body.samples > 0) return;
     if (body.kind === 'done') throw new Error(`capture ${captureId} ended before: ${JSON.stringify(body)}`);
   }
 }

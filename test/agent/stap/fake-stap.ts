@@ -16,6 +16,7 @@ import { localMachine } from '../../../agent/host/machine.js';
 import { defaultPolicy, type Policy } from '../../../agent/policy/policy.js';
 import { Spool } from '../../../agent/spool/spool.js';
 import type { OwnScript, StapSpec } from '../../../proto/capture.js';
+import { UNRESTRAINED } from '../capture/unrestrained.js';
 
 export const RELEASE = '6.1.0-56-cloud-amd64';
 export const FIXTURES = join(import.meta.dirname, '../../fixtures/stap');
@@ -83,6 +84,7 @@ export class FakeStapHost {
       policy,
       name: 'fake',
       limits: DEFAULT_LIMITS,
+      ...UNRESTRAINED,
       onDefect: (_captureId, error) => {
         throw error;
       },

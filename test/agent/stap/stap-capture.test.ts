@@ -4,8 +4,12 @@ import { createHash } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BudgetAccounting } from '../../../agent/capture/budget-accounting.js';
+import { DEFAULT_BUDGET } from '../../../agent/capture/budget-limits.js';
 import { CaptureContext } from '../../../agent/capture/capture-context.js';
 import { CaptureStop } from '../../../agent/capture/capture-stop.js';
+import { CostMeter } from '../../../agent/capture/cost-meter.js';
+import { SpoolRoom } from '../../../agent/capture/spool-room.js';
 import { runStap } from '../../../agent/capture/stap-run.js';
 import type { CaptureService } from '../../../agent/capture-service.js';
 import { defaultPolicy } from '../../../agent/policy/policy.js';
@@ -296,12 +300,16 @@ describe('what goes wrong', () => {
     const spool = await Spool.open({ directory: host.state, limit: 1e9, now: Date.now });
     const made = await spool.create({ captureId: 'deaf', kind: 'stap', spec: '', requester: '' }, () => undefined);
     if (made === undefined) throw new Error('not made');
+    const settings = { policy: defaultPolicy(false), stateDirectory: host.state, budget: DEFAULT_BUDGET };
+    const cost = new CostMeter();
     const context = new CaptureContext({
       machine: host.machine(),
       capture: made,
       stop: new CaptureStop(),
-      spool: { room: () => spool.room, reserve: spool.reserve },
-      settings: { policy: defaultPolicy(false), stateDirectory: host.state },
+      spool: new SpoolRoom(spool, made.log, 0),
+      settings,
+      cost,
+      accounting: new BudgetAccounting(spec, settings.budget, cost, 2),
     });
     await expect(runStap(context, spec, { slack: 500, grace: 500 })).rejects.toMatchObject({
       failure: { code: 'deadline', message: expect.stringMatching(/after its duration/) },
