@@ -25,6 +25,10 @@ const TEST_TOOLS = {
   xz: ['xz-utils', 'symbols in .gnu_debugdata'],
   chromium: ['chromium', 'looking at flame graphs'],
   go: ['golang-go', 'the pprof reader that checks our export'],
+  sshd: ['openssh-server', 'the hosts that tests reach by ssh'],
+  ssh: ['openssh-client', 'reaching them'],
+  ip: ['iproute2', 'the network between them'],
+  unshare: ['util-linux', 'the namespaces they live in'],
   '/usr/share/gocode/src/github.com/google/pprof': [
     'golang-github-google-pprof-dev',
     'the pprof reader that checks our export',
