@@ -55,6 +55,7 @@ function checkStacks({ stacks, locations }: Profile): string | undefined {
 }
 
 function checkSamples({ samples, stacks, labelSets, sampleTypes }: Profile): string | undefined {
+  if (sampleTypes.length % 2 !== 0) return `${sampleTypes.length} sample types, which is not two per event`;
   if (samples.values.length !== sampleTypes.length) {
     return `${samples.values.length} columns of values for ${sampleTypes.length} sample types`;
   }

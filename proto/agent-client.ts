@@ -11,7 +11,7 @@ import type {
   ProcessSelector,
 } from './capture.js';
 import { type OpenStream, StreamCredentials } from './duplex.js';
-import { eventFromMessage, toState } from './event-codec.js';
+import { decodeEvent, toState } from './event-codec.js';
 import { type Failure, FailureError, fail } from './failure.js';
 import { fromServiceError } from './failure-codec.js';
 import { captureInfoFromMessage, hostFromMessage, preflightFromMessage, processFromMessage } from './host-codec.js';
@@ -163,13 +163,9 @@ function agentApi({ call, stream }: Calls): AgentApi {
       return { isNew: answer.isNew ?? false };
     },
     async *followCapture(captureId: string, fromSequence: number, signal: AbortSignal): AsyncGenerator<CaptureEvent> {
-      const messages = stream(
-        service.followCapture,
-        { captureId, fromSequence },
-        `following capture ${captureId}`,
-        signal,
-      );
-      for await (const message of messages) yield eventFromMessage(message);
+      const doing = `following capture ${captureId}`;
+      const messages = stream(undecoded(service.followCapture), { captureId, fromSequence }, doing, signal);
+      for await (const bytes of messages) yield decodeEvent(bytes);
     },
     async *fetchArtifact(
       captureId: string,
@@ -215,6 +211,13 @@ function agentApi({ call, stream }: Calls): AgentApi {
       return answer.received ?? 0;
     },
   };
+}
+
+/**
+ * gRPC reads ahead, and a few bytes of a message can become a hundred times as many in memory: what waits to be taken waits as bytes.
+ */
+function undecoded<Q>(method: Method<Q, unknown>): Method<Q, Buffer> {
+  return { ...method, responseDeserialize: (bytes) => bytes };
 }
 
 function cancelled(doing: string): FailureError {

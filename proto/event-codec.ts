@@ -32,7 +32,7 @@ export function eventToMessage(event: CaptureEvent): Props {
   return { sequence: event.sequence, timeMs: event.time, ...bodyToMessage(event.body) };
 }
 
-export function eventFromMessage(message: Props): CaptureEvent {
+function eventFromMessage(message: Props): CaptureEvent {
   const body = bodyFromMessage(message);
   return { sequence: message.sequence ?? 0, time: message.timeMs ?? 0, body };
 }

@@ -31,6 +31,8 @@ export interface ProfileChunk {
 const PART_BYTES = 512 * 1024;
 const MAX_PART_BYTES = 4 * 1024 * 1024;
 const MAX_STRING_BYTES = 64 * 1024;
+/** What a text, label or loss costs in memory, in rows of a column. */
+const OBJECT_ROWS = 8;
 /** Events times two, and the columns of the tables. */
 const MAX_COLUMNS = 1024;
 
@@ -187,7 +189,7 @@ export class ProfileDecoder {
       if (index !== 0) throw bad(`a second header in chunk ${index}`);
       const types = part.header.sampleTypes?.length ?? 0;
       if (types > MAX_COLUMNS) throw bad(`${types} sample types, more than ${MAX_COLUMNS}`);
-      this.#count(part.header.comments?.length ?? 0);
+      this.#count(OBJECT_ROWS * (part.header.comments?.length ?? 0));
       this.#header = part.header;
     }
     if (part.strings.length > 0) {
@@ -196,15 +198,15 @@ export class ProfileDecoder {
       const texts = Buffer.from(part.strings.buffer, part.strings.byteOffset, part.strings.length - 1)
         .toString('utf8')
         .split('\0');
-      this.#count(texts.length);
+      this.#count(OBJECT_ROWS * texts.length);
       for (const text of texts) this.#strings.push(text);
     }
-    this.#count(part.labelSets.length);
+    this.#count(OBJECT_ROWS * part.labelSets.length);
     for (const set of part.labelSets) {
-      this.#count(set.labels?.length ?? 0);
+      this.#count(OBJECT_ROWS * (set.labels?.length ?? 0));
       this.#labelSets.push((set.labels ?? []).map((label) => ({ key: label.key ?? '', value: label.value ?? '' })));
     }
-    this.#count(part.losses.length);
+    this.#count(OBJECT_ROWS * part.losses.length);
     for (const loss of part.losses) this.#losses.push(decodeLoss(loss));
     for (const { id, series, rows, deltas } of part.columns) {
       const key = `${id ?? 0}.${series ?? 0}`;

@@ -106,7 +106,7 @@ export function assembleProfile({ header, strings, labelSets, losses, column }: 
     losses,
     startTime: time('start time', header.startTimeMs),
     duration: time('duration', header.durationMs),
-    clockStart: time('start of its clock', header.clockStartNs, 2 ** 64),
+    clockStart: time('start of its clock', Math.floor(header.clockStartNs ?? 0), 2 ** 64),
     comments: header.comments ?? [],
   };
 }

@@ -77,7 +77,7 @@ export function collect(
     for (let i = 0; i < timed.length; i++) {
       const row = timed.row[i];
       if (sampleRows[row] < 0) continue;
-      const time = Math.max(0, timed.time[i] - sorter.firstTime);
+      const time = Math.max(0, timed.time[i] - (hasTimes ? sorter.firstTime : 0));
       if (time > LONGEST_RECORDING) {
         losses.add('skipped-samples', 'time more than 100 days after the first');
         continue;

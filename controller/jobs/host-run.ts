@@ -202,8 +202,8 @@ class HostRunDrive {
           next = await events.next();
         } catch (error) {
           const failure = callFailure(error, signal);
-          // A message that cannot be decoded is a broken rule, not a broken connection.
-          if (failure.code === 'bad-data') throw error;
+          // A message that cannot be decoded, or is too large, is a broken rule, not a broken connection.
+          if (failure.code === 'bad-data' || failure.code === 'exhausted') throw error;
           return failure;
         }
         if (next.done === true) return undefined;
