@@ -1,10 +1,12 @@
 // `perftrawl agent`: options, state directory, service, serving, and an orderly end.
 import type { Writable } from 'node:stream';
+import type { Milliseconds } from '../proto/capture.js';
 import { stdioDuplex } from '../proto/duplex.js';
 import { type Failure, FailureError } from '../proto/failure.js';
 import { CaptureService } from './capture-service.js';
 import { localMachine } from './host/machine.js';
 import { AGENT_HELP, type AgentOptions, parseOptions } from './options.js';
+import { endOrphans } from './orphans.js';
 import { loadPolicy } from './policy/load-policy.js';
 import { listenOnSocket, listenOnTls, serveOnStream } from './serve.js';
 import { Spool } from './spool/spool.js';
@@ -16,6 +18,9 @@ export interface AgentIo {
   readonly env: NodeJS.ProcessEnv;
   on(signal: NodeJS.Signals, listener: () => void): unknown;
 }
+
+/** How often an agent that listens deletes what nobody fetched; others do it when they start. */
+const EXPIRE_INTERVAL: Milliseconds = 3_600_000;
 
 /** Exit codes: 0 served and ended, 1 could not serve, 2 wrong command line. */
 export async function runAgent(argv: readonly string[], io: AgentIo): Promise<number> {
@@ -35,20 +40,25 @@ export async function runAgent(argv: readonly string[], io: AgentIo): Promise<nu
 }
 
 async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
-  const { state, spoolLimit, name, limits, budget, admission, perf, serving } = options;
+  const { state, spoolLimit, spoolAge, name, limits, budget, admission, perf, serving } = options;
   const machine = localMachine({
     path: io.env.PATH || '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     ...(perf === '' ? {} : { perf }),
   });
   const policy = await loadPolicy(options.policy, serving.on === 'tls');
-  const spool = await Spool.open({ directory: state, limit: spoolLimit, now: machine.now });
+  const note = (text: string) => io.stderr.write(`perftrawl agent: ${text}\n`);
+  for (const { pid, comm } of await endOrphans()) note(`ended ${comm} (${pid}), whose agent was killed`);
+  const spool = await Spool.open({
+    ...{ directory: state, limit: spoolLimit, now: machine.now, maxAge: spoolAge },
+    onExpired: (captureId, why) => note(`deleted capture ${captureId}: ${why}`),
+  });
   const onDefect = (captureId: string, error: unknown) => {
-    io.stderr.write(`perftrawl agent: capture ${captureId}: ${error instanceof Error ? error.stack : String(error)}\n`);
+    note(`capture ${captureId}: ${error instanceof Error ? error.stack : String(error)}`);
   };
   const service = new CaptureService({
     ...{ machine, spool, stateDirectory: state, name, limits, policy, budget, admission, onDefect },
   });
-  for (const why of await service.unloadLeftovers()) io.stderr.write(`perftrawl agent: cannot unload ${why}\n`);
+  for (const why of await service.unloadLeftovers()) note(`cannot unload ${why}`);
   // Whoever read our messages may be gone; captures go on.
   io.stdout.on('error', () => undefined);
   io.stderr.on('error', () => undefined);
@@ -66,7 +76,11 @@ async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
       : await listenOnTls(service, serving.address, serving);
   // The one line on stdout: whoever started the agent on port 0 reads the port from it.
   io.stdout.write(`listening on ${listener.address}\n`);
+  const expiring = setInterval(() => {
+    spool.expire().catch((error: unknown) => note(`looking for old captures: ${String(error)}`));
+  }, EXPIRE_INTERVAL);
   await aborted(stop);
+  clearInterval(expiring);
   await service.stopAll();
   await listener.close();
 }

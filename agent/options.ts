@@ -8,7 +8,7 @@ import { type BudgetPolicy, DEFAULT_BUDGET } from './capture/budget-limits.js';
 import { type CaptureLimits, DEFAULT_LIMITS } from './capture-service.js';
 import { type Admission, DEFAULT_ADMISSION, NO_ADMISSION } from './host/admission.js';
 import { POLICY_FILE } from './policy/policy.js';
-import { DEFAULT_SPOOL_LIMIT } from './spool/spool.js';
+import { DEFAULT_SPOOL_AGE, DEFAULT_SPOOL_LIMIT } from './spool/spool.js';
 
 export type Serving =
   | { readonly on: 'stdio' }
@@ -20,6 +20,8 @@ export interface AgentOptions {
   readonly state: string;
   readonly name: string;
   readonly spoolLimit: number;
+  /** Milliseconds that a capture waits to be fetched. */
+  readonly spoolAge: number;
   readonly limits: CaptureLimits;
   /** '' for the perf in PATH. */
   readonly perf: string;
@@ -30,6 +32,8 @@ export interface AgentOptions {
 }
 
 const STANDARD = DEFAULT_BUDGET.standard;
+
+const DAY = 24 * 3_600_000;
 
 export const AGENT_HELP = `perftrawl agent: serve captures of this host
 
@@ -44,6 +48,8 @@ Options
                        else ~/.local/state/perftrawl/agent)
   --name NAME          name of this host in answers (default: its hostname)
   --spool-limit MIB    most disk space for captures (default: ${DEFAULT_SPOOL_LIMIT / 1024 / 1024})
+  --spool-days N       how long captures that nobody fetches are kept (default: ${DEFAULT_SPOOL_AGE / DAY}); when four
+                       fifths of the space are used, the oldest of those that waited for an hour go
   --max-captures N     captures at a time, in all (default: ${DEFAULT_LIMITS.total})
   --max-per-kind N     captures of one kind at a time (default: ${DEFAULT_LIMITS.perKind})
   --perf PATH          the perf to use (default: the one in PATH)
@@ -78,6 +84,7 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): A
     state: resolve(values.state ?? defaultState(env)),
     name: values.name ?? '',
     spoolLimit: mebibytes * 1024 * 1024,
+    spoolAge: positive('--spool-days', values['spool-days'], DEFAULT_SPOOL_AGE / DAY) * DAY,
     limits,
     perf: values.perf ?? '',
     policy: values.policy ?? '',
@@ -96,6 +103,7 @@ const OPTIONS = {
   state: { type: 'string' },
   name: { type: 'string' },
   'spool-limit': { type: 'string' },
+  'spool-days': { type: 'string' },
   'max-captures': { type: 'string' },
   'max-per-kind': { type: 'string' },
   perf: { type: 'string' },

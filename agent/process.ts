@@ -5,6 +5,7 @@ import { constants, setPriority } from 'node:os';
 import type { Readable } from 'node:stream';
 import type { Milliseconds } from '../proto/capture.js';
 import { type FailureError, fail } from '../proto/failure.js';
+import { AGENT_MARK, agentMark } from './orphans.js';
 import { ChildCost } from './process-cost.js';
 import { openToolOutput, type TakePiece, type ToolOutput } from './process-output.js';
 
@@ -122,6 +123,7 @@ function spawnTool([program = '', ...args]: readonly string[], options: ToolOpti
       HOME: process.env.HOME ?? '/',
       LC_ALL: 'C',
       ...options.env,
+      [AGENT_MARK]: agentMark(),
     },
     stdio: options.hasLog === true ? ['ignore', stdout, 'pipe', 'pipe'] : ['ignore', stdout, 'pipe'],
   });

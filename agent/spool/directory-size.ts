@@ -1,4 +1,4 @@
-// How many bytes a directory's files hold.
+// How many bytes a directory's files hold, and when a file was written last.
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from './file-error.js';
@@ -14,6 +14,16 @@ export async function directorySize(directory: string): Promise<number> {
     return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return 0;
+    throw error;
+  }
+}
+
+/** Milliseconds since 1970 UTC; undefined when there is no such file. */
+export async function changeTime(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

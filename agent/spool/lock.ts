@@ -1,5 +1,7 @@
 // A lock among the agent processes of one state directory, held for moments, released by death.
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fail } from '../../proto/failure.js';
 import { hasCode } from './file-error.js';
@@ -24,6 +26,31 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   }
 }
 
+/** Remove what processes left that were killed while they waited for the lock at `path`, or held it. */
+export async function sweepTickets(path: string): Promise<void> {
+  const directory = dirname(path);
+  for (const name of await readdir(directory)) {
+    if (!name.startsWith(`${basename(path)}.`)) continue;
+    const content = await contentOf(join(directory, name));
+    // Half written: whoever writes it has it whole in a moment, or is dead and it is swept when its pid is.
+    if (content === undefined || (content === '' && isPidAlive(name.slice(basename(path).length + 1)))) continue;
+    if (content === '' || !isHeld(content)) await rm(join(directory, name), { force: true });
+  }
+}
+
+function isPidAlive(rest: string): boolean {
+  return existsSync(`/proc/${Number.parseInt(rest, 10)}`);
+}
+
+async function contentOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
 /** A hard link appears with its content, or not at all. */
 async function acquire(path: string, ticket: string): Promise<void> {
   const until = performance.now() + PATIENCE_MS;
@@ -33,10 +60,7 @@ async function acquire(path: string, ticket: string): Promise<void> {
     } catch (error) {
       if (!hasCode(error, 'EEXIST')) throw error;
     }
-    const holder = await readFile(path, 'utf8').catch((error: unknown) => {
-      if (hasCode(error, 'ENOENT')) return undefined;
-      throw error;
-    });
+    const holder = await contentOf(path);
     if (holder !== undefined && !isHeld(holder)) await breakLock(path, holder, `${ticket}.broken`);
     else await sleep(10);
   }

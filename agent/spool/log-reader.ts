@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { CaptureEvent, CaptureState } from '../../proto/capture.js';
 import { crc32 } from '../../proto/crc32.js';
 import { decodeEvent } from '../../proto/event-codec.js';
-import { fail } from '../../proto/failure.js';
+import { FailureError, fail } from '../../proto/failure.js';
 import { FRAME_HEADER_BYTES, LOG_MAGIC, MAX_BODY_BYTES, stateOfTag } from './frame.js';
 
 const BUFFER_BYTES = 64 * 1024;
@@ -128,9 +128,13 @@ export async function summarizeLog(path: string): Promise<LogSummary> {
   }
 }
 
-/** How much of a log is whole: its entries, their end in bytes, and whether the last one is the done event. */
+/**
+ * How much of a log is whole: its entries, their end in bytes, and whether the last one is the done event. An end of 0: not even its
+ * beginning.
+ */
 export async function soundPart(path: string): Promise<{ entries: number; end: number; isDone: boolean }> {
-  const reader = await LogReader.open(path);
+  const reader = await openSound(path);
+  if (reader === undefined) return { entries: 0, end: 0, isDone: false };
   let entries = 0;
   let isDone = false;
   try {
@@ -140,9 +144,18 @@ export async function soundPart(path: string): Promise<{ entries: number; end: n
     }
   } catch (error) {
     // Damage ends the sound part; what follows cannot be trusted.
-    if (!(error instanceof Error && error.name === 'FailureError')) throw error;
+    if (!(error instanceof FailureError)) throw error;
   } finally {
     await reader.close();
   }
   return { entries, end: reader.position, isDone };
+}
+
+async function openSound(path: string): Promise<LogReader | undefined> {
+  try {
+    return await LogReader.open(path);
+  } catch (error) {
+    if (error instanceof FailureError && error.failure.code === 'bad-data') return undefined;
+    throw error;
+  }
 }

@@ -46,7 +46,8 @@ export class LogWriter {
   ): Promise<LogWriter> {
     const file = await open(path, 'r+');
     await file.truncate(sound.end);
-    return new LogWriter(file, sound.end, sound.entries, options);
+    if (sound.end < LOG_MAGIC.length) await file.write(LOG_MAGIC, 0, LOG_MAGIC.length, 0);
+    return new LogWriter(file, Math.max(sound.end, LOG_MAGIC.length), sound.entries, options);
   }
 
   /** Bytes of the log. */

@@ -17,6 +17,15 @@ export function isAlive(owner: ProcessIdentity): boolean {
   return owner.bootId === bootId() && startTicks(owner.pid) === owner.startTicks;
 }
 
+/**
+ * Milliseconds since it started, by a clock that nobody sets; undefined when that was in another boot.
+ * @param uptime milliseconds since boot
+ */
+export function ageOfOwner(owner: ProcessIdentity, uptime: number): number | undefined {
+  // Ticks in /proc are USER_HZ, which is 100 on every architecture that Node runs on.
+  return owner.bootId === bootId() ? Math.max(0, uptime - Number(owner.startTicks) * 10) : undefined;
+}
+
 /** undefined unless `value` has the shape of an identity. */
 export function toIdentity(value: unknown): ProcessIdentity | undefined {
   if (typeof value !== 'object' || value === null) return undefined;

@@ -11,17 +11,19 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { uptime as machineUptime } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CaptureEvent, CaptureInfo, CaptureState } from '../../proto/capture.js';
-import { fail } from '../../proto/failure.js';
+import type { CaptureEvent, CaptureInfo, CaptureState, Milliseconds } from '../../proto/capture.js';
+import { FailureError, fail } from '../../proto/failure.js';
 import { type CaptureMeta, checkCaptureId, readMeta } from './capture-meta.js';
-import { directorySize } from './directory-size.js';
+import { changeTime, directorySize } from './directory-size.js';
+import { type Aged, ageOf, expired } from './expiry.js';
 import { hasCode, writeFailure } from './file-error.js';
-import { withLock } from './lock.js';
+import { sweepTickets, withLock } from './lock.js';
 import { LogReader, type LogSummary, soundPart, summarizeLog } from './log-reader.js';
 import { LogWriter } from './log-writer.js';
-import { isAlive, ownIdentity } from './owner.js';
+import { ageOfOwner, isAlive, ownIdentity } from './owner.js';
 import { makePrivateDirectory } from './private-directory.js';
 
 export interface SpoolOptions {
@@ -31,9 +33,18 @@ export interface SpoolOptions {
   readonly limit: number;
   /** Milliseconds since 1970 UTC. */
   readonly now: () => number;
+  /** Milliseconds since boot. Default: the machine's. */
+  readonly uptime?: () => Milliseconds;
+  /** How long a capture that is done waits to be fetched. Default: `DEFAULT_SPOOL_AGE`. */
+  readonly maxAge?: Milliseconds;
+  /** Told of each capture that was deleted because nobody fetched it, or because it was damaged. */
+  readonly onExpired?: (captureId: string, why: string) => void;
 }
 
 export const DEFAULT_SPOOL_LIMIT = 2 * 1024 ** 3;
+export const DEFAULT_SPOOL_AGE: Milliseconds = 7 * 24 * 3_600_000;
+/** Above this share of the limit, room is made of captures that nobody fetched. */
+const COMFORTABLE_SHARE = 0.8;
 /** How often a follower looks for what another process has written; of this process's own captures it is told. */
 const POLL_MS = 150;
 /** Held in `work/` while a capture runs, so that its end finds room on a disk that has become full. */
@@ -69,9 +80,10 @@ export class Spool {
     } catch (error) {
       throw writeFailure(`cannot use the state directory ${options.directory}`, error);
     }
+    await sweepTickets(join(options.directory, 'lock'));
     await spool.#locked(() => spool.#sweep());
     for (const info of await spool.list()) if (info.state !== 'done') await spool.#recoverIfLost(info.captureId);
-    spool.#used = await directorySize(spool.#captures);
+    await spool.expire();
     return spool;
   }
 
@@ -102,6 +114,7 @@ export class Spool {
   ): Promise<SpooledCapture | undefined> {
     const { captureId } = request;
     checkCaptureId(captureId);
+    await this.expire();
     return this.#locked(async () => {
       const known = await readMeta(this.#path(captureId, 'meta.json'));
       if (known !== undefined) {
@@ -227,6 +240,23 @@ export class Spool {
     });
   }
 
+  /** Delete the captures that nobody fetched in time, and when room is short the oldest ones. */
+  async expire(): Promise<void> {
+    const { limit, now, onExpired, maxAge = DEFAULT_SPOOL_AGE, uptime = () => machineUptime() * 1000 } = this.#options;
+    const captures: Aged[] = [];
+    for (const { captureId, state, spooledBytes } of await this.list()) {
+      const meta = await this.meta(captureId);
+      const written = await changeTime(this.#path(captureId, 'log'));
+      if (meta === undefined || written === undefined) continue;
+      const age = ageOf(written, now(), ageOfOwner(meta.owner, uptime()));
+      captures.push({ captureId, state, spooledBytes, age });
+    }
+    for (const { captureId, why } of expired(captures, { maxAge, maxBytes: limit * COMFORTABLE_SHARE })) {
+      if (await this.release(captureId)) onExpired?.(captureId, why);
+    }
+    this.#used = await directorySize(this.#captures);
+  }
+
   #path(captureId: string, name: string): string {
     return join(this.#captures, captureId, name);
   }
@@ -238,7 +268,11 @@ export class Spool {
   async #require(captureId: string): Promise<CaptureMeta> {
     const meta = await this.meta(captureId);
     if (meta === undefined) {
-      throw fail('not-found', `no capture ${captureId} on this host`, 'it was released, or never started here');
+      throw fail(
+        'not-found',
+        `no capture ${captureId} on this host`,
+        'it was released, has expired, or never started here',
+      );
     }
     return meta;
   }
@@ -249,7 +283,7 @@ export class Spool {
       const meta = await readMeta(this.#path(name, 'meta.json'));
       if (meta === undefined) return undefined;
       const { captureId, kind, started } = meta;
-      const summary = await this.#summary(captureId);
+      const summary = (await this.#soundSummary(captureId)) ?? { state: 'resolving', lastSequence: 0 };
       return { captureId, kind, started, ...summary, spooledBytes: await directorySize(join(this.#captures, name)) };
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return undefined;
@@ -259,6 +293,16 @@ export class Spool {
 
   #summary(captureId: string): Promise<LogSummary> {
     return summarizeLog(this.#path(captureId, 'log'));
+  }
+
+  /** undefined where the log is damaged, as a power cut leaves it. */
+  async #soundSummary(captureId: string): Promise<LogSummary | undefined> {
+    try {
+      return await this.#summary(captureId);
+    } catch (error) {
+      if (error instanceof FailureError && error.failure.code === 'bad-data') return undefined;
+      throw error;
+    }
   }
 
   /** Appears whole or not at all. */
@@ -303,16 +347,17 @@ export class Spool {
     // Closed here without its end, for which the disk had no room: then too nobody appends.
     const isClosed = this.#closed.has(captureId);
     if (isAlive(meta.owner) && !isClosed) return;
-    if ((await this.#summary(captureId)).state === 'done') return;
+    const summary = await this.#soundSummary(captureId);
+    if (summary?.state === 'done') return;
     await this.#locked(async () => {
       const path = this.#path(captureId, 'log');
       const sound = await soundPart(path);
       if (sound.isDone) return;
       const { now } = this.#options;
       const log = await LogWriter.reopen(path, sound, { now, reserve: this.reserve });
-      const message = isClosed
-        ? 'the end of the capture could not be written'
-        : `the agent (process ${meta.owner.pid}) was killed while the capture ran`;
+      const killed = `the agent (process ${meta.owner.pid}) was killed while the capture ran`;
+      const damage = summary === undefined ? `, and its log is damaged after ${sound.entries} entries` : '';
+      const message = isClosed ? 'the end of the capture could not be written' : `${killed}${damage}`;
       await log.append({
         kind: 'done',
         outcome: 'failed',
@@ -327,7 +372,18 @@ export class Spool {
   /** What was half made or half deleted when an agent died. Under the lock nobody makes or deletes. */
   async #sweep(): Promise<void> {
     for (const name of await readdir(this.#captures)) {
-      if (name.startsWith('.')) await rm(join(this.#captures, name), { recursive: true, force: true });
+      const isDamaged = !name.startsWith('.') && (await this.#isDamaged(name));
+      if (isDamaged) this.#options.onExpired?.(name, 'what it was asked for is damaged');
+      if (isDamaged || name.startsWith('.')) await rm(join(this.#captures, name), { recursive: true, force: true });
+    }
+  }
+
+  async #isDamaged(name: string): Promise<boolean> {
+    try {
+      return (await readMeta(this.#path(name, 'meta.json'))) === undefined;
+    } catch (error) {
+      if (error instanceof FailureError && error.failure.code === 'bad-data') return true;
+      throw error;
     }
   }
 }

@@ -53,7 +53,8 @@ export class RunRecord {
   }
 
   async #progress(change: Partial<HostRun>): Promise<void> {
-    if (this.#clock.now() - this.#lastWrite >= progressInterval) {
+    // However the clock was set meanwhile.
+    if (Math.abs(this.#clock.now() - this.#lastWrite) >= progressInterval) {
       await this.update(change);
       return;
     }

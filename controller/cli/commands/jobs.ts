@@ -49,6 +49,13 @@ async function runJobs(context: CommandContext, request: JobsRequest): Promise<E
       { heading: 'WHAT', isFlexible: true as const },
     ];
     await writeLines(io.stdout, fitTable(columns, jobs.map(jobRow), io.columns));
+    const interrupted = jobs.filter((job) => job.state === 'interrupted').map((job) => job.id);
+    if (interrupted.length > 0) {
+      await writeLines(io.stderr, [
+        'interrupted jobs lost their controller; the agents keep what they recorded. Go on with:',
+        ...interrupted.map((id) => `  perftrawl jobs resume ${id}`),
+      ]);
+    }
     return EXIT.ok;
   });
 }

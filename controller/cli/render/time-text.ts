@@ -1,8 +1,9 @@
 // Lengths of time and moments, as people read them.
 import type { Milliseconds } from '../../../proto/capture.js';
 
-/** 450 -> `450 ms`, 1500 -> `1.5 s`, 90000 -> `1 min 30 s`. */
-export function durationText(value: Milliseconds): string {
+/** 450 -> `450 ms`, 1500 -> `1.5 s`, 90000 -> `1 min 30 s`; nothing took less than no time, even if the clock was set back. */
+export function durationText(length: Milliseconds): string {
+  const value = Math.max(0, length);
   if (value < 1000) return `${Math.round(value)} ms`;
   if (value < 60_000) return `${(value / 1000).toFixed(1)} s`;
   const seconds = Math.round(value / 1000);

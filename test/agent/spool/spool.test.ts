@@ -326,3 +326,69 @@ describe('artifacts', () => {
 });
 
 const ABC_SHA256 = '206c8387a6fd09a951f4945cb98bd65ae2b9a59d4069f70e00a9d9acd7c86515';
+
+describe('what power cuts and killed agents leave', () => {
+  it.each([
+    ['zeros at the end of the log', (path: string) => appendFile(path, Buffer.alloc(100))],
+    ['a log that is empty', (path: string) => writeFile(path, '')],
+    ['a log that is something else', (path: string) => writeFile(path, 'PTLOG, or not')],
+  ])('%s: the capture is lost, and the others are served', async (_what, damage) => {
+    const spool = await openSpool();
+    await finished(spool, 'sound', progress(1));
+    const { log } = await create(spool, 'cut');
+    await log.append(progress(1));
+    await abandon('cut');
+    await damage(logPath('cut'));
+    const next = await openSpool();
+    expect((await next.list()).map(({ captureId, state }) => `${captureId} ${state}`)).toEqual([
+      'sound done',
+      'cut done',
+    ]);
+    const [last] = (await follow(next, 'cut')).slice(-1);
+    expect(last.body).toMatchObject({ kind: 'done', outcome: 'failed', failure: { code: 'lost' } });
+    expect(draw(await follow(next, 'sound'))).toBe('1 progress, 2 done');
+  });
+
+  it('a description that was never written goes, which is told', async () => {
+    const spool = await openSpool();
+    await finished(spool, 'sound', progress(1));
+    await finished(spool, 'cut', progress(1));
+    await writeFile(join(directory, 'state', 'captures', 'cut', 'meta.json'), '');
+    const told: string[] = [];
+    const onExpired = (captureId: string, why: string) => told.push(`${captureId}: ${why}`);
+    const next = await Spool.open({ directory: join(directory, 'state'), limit: 1e9, now: () => clock++, onExpired });
+    expect((await next.list()).map(({ captureId }) => captureId)).toEqual(['sound']);
+    expect(told).toEqual(['cut: what it was asked for is damaged']);
+  });
+
+  it('tickets for the lock go when their process is gone, and stay while it lives', async () => {
+    await openSpool();
+    const state = join(directory, 'state');
+    const dead = JSON.stringify({ ...ownIdentity(), startTicks: '1' });
+    await writeFile(join(state, 'lock.1.7'), dead);
+    await writeFile(join(state, 'lock.999999999.0'), '');
+    await writeFile(join(state, `lock.${process.pid}.99`), JSON.stringify(ownIdentity()));
+    await openSpool();
+    expect((await readdir(state)).filter((name) => name.startsWith('lock'))).toEqual([`lock.${process.pid}.99`]);
+  });
+});
+
+describe('captures that nobody fetches', () => {
+  const day = 24 * 3_600_000;
+
+  it('are deleted after some days, which is told; one that runs is not', async () => {
+    const spool = await openSpool();
+    await finished(spool, 'old', progress(1));
+    await create(spool, 'running');
+    const told: string[] = [];
+    const options = { directory: join(directory, 'state'), limit: 1e9, onExpired: (id: string) => told.push(id) };
+    // The process that made it has to have been there for as long: nobody can have set that clock.
+    const now = () => Date.now() + 8 * day;
+    await Spool.open({ ...options, now, uptime: () => 0 });
+    expect(told).toEqual([]);
+    const later = await Spool.open({ ...options, now, uptime: () => 365 * day });
+    expect(told).toEqual(['old']);
+    expect((await later.list()).map(({ captureId }) => captureId)).toEqual(['running']);
+    expect(await failureOf(follow(later, 'old'))).toBe('not-found');
+  });
+});

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HostDescription } from '../../../proto/capture.js';
-import { FakeApp, run, SCRIPT, WEB1, WEB2 } from './fake-app.js';
+import { FakeApp, jobOf, run, SCRIPT, WEB1, WEB2 } from './fake-app.js';
 
 let directory: string;
 let app: FakeApp;
@@ -21,6 +21,13 @@ describe('jobs', () => {
   it('are listed', async () => {
     const { stdout } = await run(['jobs'], { app });
     expect(stdout).toMatch(/job1 +2023-11-14 22:13:20 +succeeded +5\.0 s +2 +record page-faults, whole system, 1\.0 s/);
+  });
+
+  it('that lost their controller are listed with the command that goes on with them', async () => {
+    app.known = jobOf('interrupted');
+    expect((await run(['jobs'], { app })).stderr).toContain('  perftrawl jobs resume job1\n');
+    app.known = jobOf('succeeded');
+    expect((await run(['jobs'], { app })).stderr).toBe('');
   });
 
   it('are cancelled, resumed and removed', async () => {
