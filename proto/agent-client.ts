@@ -64,8 +64,8 @@ export async function connectAgent(open: OpenStream): Promise<AgentConnection> {
     'grpc.max_reconnect_backoff_ms': 500,
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_retries': 0,
-    'grpc.keepalive_time_ms': 20_000,
-    'grpc.keepalive_timeout_ms': 20_000,
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 10_000,
     'grpc-node.flow_control_window': 8 * 1024 * 1024,
   });
   const underWay = new Set<{ cancel(): void }>();

@@ -1,0 +1,202 @@
+// A workstation and its fleet, each a test host: the built program on the one, agents over mutual TLS and workloads on the others.
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { access, readFile, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { build } from '../oracle/record-workload.js';
+import { SshFleet } from './ssh-fleet.js';
+import type { HostOptions, TestHost } from './test-host.js';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const perftrawl = join(root, 'bin', 'perftrawl');
+const PORT = 7451;
+
+/** The host that the controller runs on; an agent of its own serves it as `ws`. */
+export const WORKSTATION = 'ws';
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface WorkstationOptions {
+  readonly hosts: Readonly<Record<string, HostOptions>>;
+  /** Hosts whose certificate is another CA's. */
+  readonly strangers?: readonly string[];
+  /** argv of the workload `faults` after its name, on every host. */
+  readonly workload: readonly string[];
+}
+
+export class Workstation {
+  readonly fleet: SshFleet;
+  readonly #strangers: ReadonlySet<string>;
+  readonly #agents = new Map<string, ChildProcess>();
+
+  static async start(options: WorkstationOptions): Promise<Workstation> {
+    await access(join(root, 'dist', 'bundle', 'agent.mjs')).catch(() => {
+      throw new Error('this runs the built code: run `npm run build` first');
+    });
+    const fleet = await SshFleet.start({ hosts: { [WORKSTATION]: {}, ...options.hosts } });
+    const workstation = new Workstation(fleet, options.strangers ?? []);
+    try {
+      await workstation.#prepare(Object.keys(options.hosts), options.workload);
+      return workstation;
+    } catch (error) {
+      await fleet.stop();
+      throw error;
+    }
+  }
+
+  private constructor(fleet: SshFleet, strangers: readonly string[]) {
+    this.fleet = fleet;
+    this.#strangers = new Set(strangers);
+  }
+
+  get host(): TestHost {
+    return this.fleet.host(WORKSTATION);
+  }
+
+  /** Of the controller, seen from this machine. */
+  get dataDirectory(): string {
+    return join(this.host.home, 'data');
+  }
+  get inventory(): string {
+    return join(this.fleet.directory, 'inventory.yaml');
+  }
+
+  /** Start `perftrawl ...args` on the workstation. */
+  spawn(args: readonly string[]): ChildProcess {
+    const env = {
+      PATH: '/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      HOME: homedir(),
+      PERFTRAWL_DATA: join(homedir(), 'data'),
+      PERFTRAWL_INVENTORY: this.inventory,
+      PERFTRAWL_CONFIG: join(this.fleet.directory, 'config'),
+      LANG: 'C.UTF-8',
+    };
+    return this.host.spawn([process.execPath, perftrawl, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  async run(...args: string[]): Promise<Ended> {
+    return endOf(this.spawn(args));
+  }
+
+  /** Run with `--json` and give the parsed answer. @throws when the exit code is none of `expected` */
+  async json<T>(args: readonly string[], expected: readonly number[] = [0]): Promise<T> {
+    const { code, stdout, stderr } = await this.run(...args, '--json');
+    if (code === null || !expected.includes(code)) {
+      throw new Error(`perftrawl ${args.join(' ')} ended with ${code}: ${stderr.slice(-2000)}${stdout.slice(-2000)}`);
+    }
+    return JSON.parse(stdout) as T;
+  }
+
+  /** Resolves when it listens. */
+  async startAgent(name: string): Promise<void> {
+    const { fleet } = this;
+    const host = fleet.host(name);
+    const ca = this.#caOf(name);
+    const child = host.spawn(
+      [
+        ...[process.execPath, perftrawl, 'agent', '--listen', `${host.address}:${PORT}`, '--name', name],
+        ...['--cert', join(ca, `${name}.crt`), '--key', join(ca, `${name}.key`), '--ca', join(ca, 'ca.crt')],
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    this.#agents.set(name, child);
+    const said: string[] = [];
+    child.stderr?.on('data', (part: Buffer) => said.push(part.toString()));
+    await new Promise<void>((resolve, reject) => {
+      child.once('exit', (code) => reject(new Error(`the agent of ${name} ended with ${code}: ${said.join('')}`)));
+      if (child.stdout === null) return;
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        if (line.startsWith('listening on ')) resolve();
+      });
+    });
+  }
+
+  /** Resolves when it is gone. False when there is none. */
+  async killAgent(name: string): Promise<boolean> {
+    const child = this.#agents.get(name);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return false;
+    const ended = once(child, 'exit');
+    const [pid] = await this.agentsOn(name);
+    if (pid !== undefined) process.kill(pid, 'SIGKILL');
+    await ended;
+    return true;
+  }
+
+  isAgentUp(name: string): boolean {
+    const child = this.#agents.get(name);
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
+  /** Pids of agent processes of a host, as numbered on this machine. */
+  async agentsOn(name: string): Promise<number[]> {
+    return this.#nodesOn(name, 'agent');
+  }
+
+  /** Pids of controllers. */
+  async controllers(): Promise<number[]> {
+    const all = await this.fleet.host(WORKSTATION).processes('node');
+    const agents = await this.agentsOn(WORKSTATION);
+    return all.filter((pid) => !agents.includes(pid));
+  }
+
+  async stop(): Promise<void> {
+    await this.fleet.stop();
+  }
+
+  async #nodesOn(name: string, word: string): Promise<number[]> {
+    const pids = await this.fleet.host(name).processes('node');
+    const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+    return pids.filter((_, i) => lines[i].split('\0').includes(word));
+  }
+
+  async #prepare(names: readonly string[], workload: readonly string[]): Promise<void> {
+    const { fleet } = this;
+    const [program, ...before] = await build('faults', fleet.directory);
+    const strangers = names.filter((name) => this.#strangers.has(name));
+    const known = names.filter((name) => !this.#strangers.has(name));
+    await this.#certificates('ca', known);
+    if (strangers.length > 0) await this.#certificates('another-ca', strangers);
+    const hosts = [
+      { name: WORKSTATION, address: 'local' },
+      ...names.map((name) => ({ name, address: `tls://${fleet.host(name).address}:${PORT}` })),
+    ];
+    const lines = hosts.map((host) => JSON.stringify({ ...host, labels: {} }));
+    await writeFile(this.inventory, `hosts: [${lines.join(', ')}]\n`);
+    for (const host of fleet.hosts.values()) host.spawn([program, ...before, ...workload], { stdio: 'ignore' });
+    await Promise.all(names.map((name) => this.startAgent(name)));
+  }
+
+  #caOf(name: string): string {
+    return join(this.fleet.directory, 'config', this.#strangers.has(name) ? 'another-ca' : 'ca');
+  }
+
+  async #certificates(ca: string, names: readonly string[]): Promise<void> {
+    const directory = join(this.fleet.directory, 'config', ca);
+    await this.#must('ca', 'init', '--dir', directory);
+    await this.#must('ca', 'issue', 'controller', '--role', 'controller', '--dir', directory);
+    for (const name of names) {
+      await this.#must('ca', 'issue', name, '--address', this.fleet.host(name).address, '--dir', directory);
+    }
+  }
+
+  async #must(...args: string[]): Promise<void> {
+    const { code, stderr } = await this.run(...args);
+    if (code !== 0) throw new Error(`perftrawl ${args.join(' ')} ended with ${code}: ${stderr}`);
+  }
+}
+
+async function endOf(child: ChildProcess): Promise<Ended> {
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout?.on('data', (part: Buffer) => stdout.push(part));
+  child.stderr?.on('data', (part: Buffer) => stderr.push(part));
+  const [code] = await once(child, 'close');
+  return { code, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() };
+}
