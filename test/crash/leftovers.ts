@@ -1,0 +1,38 @@
+// What must not remain on a host after a round: processes, temporary files, half-made files of the spool and of the store.
+import type { TestHost } from '../fleet/test-host.js';
+
+/** Everything of a host that a round could leave something in. */
+export interface Snapshot {
+  /** comm -> how many. */
+  readonly processes: ReadonlyMap<string, number>;
+  readonly files: ReadonlySet<string>;
+}
+
+const PLACES = ['/tmp', '/var/tmp', '/dev/shm', '/var/lib/perftrawl', '/root'];
+/** Grows and shrinks as it likes: the database with its journal, done captures, the log of the local agent. */
+const EXPECTED = [/\/perftrawl\.db(-wal|-shm)?$/, /\.sqlite(-wal|-shm)?$/, /\/[^/]+\.log$/];
+/** Done captures stay until they are fetched; what they consist of is known. */
+const CAPTURE = /\/captures\/[^./][^/]*(\/(meta\.json|log|stop|artifacts(\/[A-Za-z0-9_][\w.-]*)?))?$/;
+
+export async function snapshotOf(host: TestHost): Promise<Snapshot> {
+  const listed = await host.run('ps', '-e', '-o', 'comm=');
+  const processes = new Map<string, number>();
+  for (const comm of listed.split('\n').filter((line) => line !== '' && line !== 'ps')) {
+    processes.set(comm, (processes.get(comm) ?? 0) + 1);
+  }
+  const found = await host.run('find', ...PLACES, '-mindepth', '1');
+  const files = found.split('\n').filter((path) => path !== '' && !isExpected(path));
+  return { processes, files: new Set(files) };
+}
+
+/** What `after` has and `before` had not. */
+export function leftovers(before: Snapshot, after: Snapshot): string[] {
+  const processes = [...after.processes]
+    .filter(([comm, count]) => count > (before.processes.get(comm) ?? 0))
+    .map(([comm, count]) => `${count} processes ${comm} instead of ${before.processes.get(comm) ?? 0}`);
+  return [...processes, ...[...after.files].filter((path) => !before.files.has(path)).map((path) => `file ${path}`)];
+}
+
+function isExpected(path: string): boolean {
+  return EXPECTED.some((pattern) => pattern.test(path)) || CAPTURE.test(path);
+}
