@@ -55,6 +55,40 @@ export interface JobRequest {
   readonly buildHost?: Host;
   /** Free text to find the job again. */
   readonly note: string;
+  /** Absent: all hosts are one wave, and nothing stops it. */
+  readonly rollout?: Rollout;
+  /** How `hosts` were drawn; absent: they are all that were meant. */
+  readonly sample?: Sample;
+}
+
+/** So many hosts, or so much of all of them. */
+export type Share =
+  | { readonly kind: 'hosts'; readonly hosts: number }
+  | { readonly kind: 'percent'; readonly percent: number };
+
+/** Hosts start wave by wave; each wave waits until the one before it has ended. */
+export interface Rollout {
+  /** The first hosts; when one of them fails, no more are started. */
+  readonly canary?: Share;
+  /** How many hosts have started with each wave, of all; what they leave is the last wave. */
+  readonly waves: readonly Share[];
+  /** No more are started once more than so many percent of the hosts at an end have failed. */
+  readonly failFast?: number;
+  /** Between waves. */
+  readonly settle: Milliseconds;
+}
+
+/** Which hosts were drawn, so that what they gave can be weighted, and the same be drawn again. */
+export interface Sample {
+  readonly seed: string;
+  /** Hosts that it was drawn from. */
+  readonly of: number;
+  /** Label whose values are the strata. */
+  readonly stratify?: string;
+  /** Each host of a stratum was as likely as any other of it: `chosen / hosts`. */
+  readonly strata: readonly { readonly value: string; readonly hosts: number; readonly chosen: number }[];
+  /** Names of those that were not drawn. */
+  readonly left: readonly string[];
 }
 
 /** `interrupted`: the controller went away; `jobs resume` takes it up. `partial`: some hosts failed. */
@@ -71,7 +105,7 @@ export interface Job {
   readonly ended: number;
 }
 
-/** One host's part of a job. `lost`: the agent or its capture went away before the end. */
+/** One host's part of a job. `lost`: the agent or its capture went away before the end. `skipped`: the rollout stopped before its turn. */
 export type HostRunState =
   | 'waiting'
   | 'connecting'
@@ -80,7 +114,8 @@ export type HostRunState =
   | 'succeeded'
   | 'failed'
   | 'lost'
-  | 'cancelled';
+  | 'cancelled'
+  | 'skipped';
 
 export interface HostRun {
   readonly jobId: string;
@@ -92,7 +127,7 @@ export interface HostRun {
   readonly sequence: number;
   readonly started: number;
   readonly ended: number;
-  /** Set if and only if the state is `failed`, `lost` or `cancelled`. */
+  /** Set if and only if the state is `failed`, `lost`, `cancelled` or `skipped`. */
   readonly failure: Failure | undefined;
   readonly progress: {
     readonly elapsed: Milliseconds;
@@ -126,6 +161,8 @@ export type JobEvent =
       readonly host: string;
       readonly body: Exclude<CaptureEventBody, { kind: 'profile-chunk' }>;
     }
+  /** Counted from 1. */
+  | { readonly kind: 'wave'; readonly wave: number; readonly of: number; readonly hosts: number }
   | { readonly kind: 'job'; readonly job: Job };
 
 export interface RunOptions {

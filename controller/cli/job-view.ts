@@ -11,6 +11,7 @@ import { colours } from './render/colours.js';
 import { accountText } from './render/cost-text.js';
 import { failureText } from './render/failure-text.js';
 import { shorten } from './render/fit-table.js';
+import { waveText } from './render/rollout-text.js';
 import { durationText } from './render/time-text.js';
 
 export interface JobView {
@@ -53,6 +54,7 @@ class LineView implements JobView {
       this.#last.set(event.run.host, event.run.state);
       this.#print(hostLine(event.run, this.#job));
     }
+    if (event.kind === 'wave') this.note(waveText(event));
     if (event.kind === 'capture' && event.body.kind === 'counters') {
       for (const point of event.body.points) this.#print(`${event.host}: ${pointText(point)}`);
     } else if (event.kind === 'capture') {
@@ -88,6 +90,7 @@ class LiveView implements JobView {
   readonly #histograms = new LiveHistograms();
   readonly #text: string[] = [];
   #note = '';
+  #wave = '';
   #drawn = 0;
   #drawnAt = Number.NEGATIVE_INFINITY;
 
@@ -100,6 +103,7 @@ class LiveView implements JobView {
 
   event(event: JobEvent): void {
     if (event.kind === 'host-run') this.#runs.set(event.run.host, event.run);
+    if (event.kind === 'wave') this.#wave = `  ${waveText(event)}`;
     if (event.kind === 'capture' && event.body.kind === 'counters') this.#counters.add(event.host, event.body);
     else if (event.kind === 'capture' && event.body.kind === 'histograms')
       this.#histograms.add(event.host, event.body.points);
@@ -147,7 +151,7 @@ class LiveView implements JobView {
     for (const run of this.#runs.values()) states.set(run.state, (states.get(run.state) ?? 0) + 1);
     const total = this.#job.request.hosts.length;
     const parts = [...states].map(([state, hosts]) => `${hosts} ${state}`);
-    return `job ${this.#job.id}  ${total} ${total === 1 ? 'host' : 'hosts'}${parts.length === 0 ? '' : `: ${parts.join(', ')}`}`;
+    return `job ${this.#job.id}  ${total} ${total === 1 ? 'host' : 'hosts'}${parts.length === 0 ? '' : `: ${parts.join(', ')}`}${this.#wave}`;
   }
 }
 
@@ -156,6 +160,7 @@ const URGENCY: Record<HostRunState, number> = {
   failed: 0,
   lost: 0,
   cancelled: 1,
+  skipped: 7,
   fetching: 2,
   running: 3,
   connecting: 4,

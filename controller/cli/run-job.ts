@@ -2,11 +2,13 @@
 import { hostname } from 'node:os';
 import type { CaptureSpec, Milliseconds } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
-import type { App, Host, Job, JobEvent } from '../api.js';
+import type { App, Host, Job, JobEvent, Rollout } from '../api.js';
+import { drawSample } from '../fleet/sample.js';
 import type { CommandContext } from './context.js';
 import { jobView } from './job-view.js';
 import { parseDuration } from './options/duration.js';
 import { parseWhole } from './options/numbers.js';
+import { parseRollout, parseSample, type RolloutFlags, type SampleOptions } from './options/rollout.js';
 
 /** How long a cancelled job may take to tell all its hosts. */
 const CANCEL_DEADLINE: Milliseconds = 30_000;
@@ -18,6 +20,8 @@ export interface JobOptions {
   readonly maxParallel: number;
   readonly grace: Milliseconds;
   readonly note: string;
+  readonly rollout?: Rollout;
+  readonly sample?: SampleOptions;
   /** Where SystemTap scripts are compiled for all hosts; absent: each host by itself. */
   readonly buildHost?: Host;
 }
@@ -26,7 +30,7 @@ export interface JobOptions {
 export const THIS_MACHINE: Host = { name: 'localhost', labels: {}, address: { transport: 'local' } };
 
 /** As commander hands them over. */
-export interface JobFlags {
+export interface JobFlags extends RolloutFlags {
   readonly on: string;
   readonly maxParallel: string;
   readonly grace: string;
@@ -41,6 +45,8 @@ export function parseJobOptions(flags: JobFlags): JobOptions {
     maxParallel: parseWhole('--max-parallel', flags.maxParallel, 1, 10_000),
     grace: parseDuration('--grace', flags.grace),
     note: flags.note,
+    ...parseRollout(flags),
+    ...parseSample(flags),
   };
 }
 
@@ -70,14 +76,18 @@ export async function startJob(
   options: JobOptions,
   isPerHost = false,
 ): Promise<Job> {
+  const { sample } = options;
+  const drawn =
+    sample === undefined ? { hosts } : drawSample(hosts, { ...sample, seed: sample.seed ?? String(context.io.now()) });
   const job = await app.submit({
     spec,
-    hosts,
+    ...drawn,
     selectorText: options.on,
     requester: `${context.io.userName}@${hostname()}`,
     maxParallel: options.maxParallel,
     grace: options.grace,
     note: options.note,
+    ...(options.rollout === undefined ? {} : { rollout: options.rollout }),
     ...(options.buildHost === undefined ? {} : { buildHost: options.buildHost }),
   });
   return followJob(context, app, job, 'run', isPerHost);

@@ -4,6 +4,7 @@ import type { Job, JobFilter, JobRequest } from '../api.js';
 import { hostNamePattern } from '../fleet/inventory.js';
 import type { ControlStore, StoredJob } from '../store/control-store.js';
 import type { Owners } from './owner.js';
+import { checkRollout } from './rollout-plan.js';
 
 export function toJob(stored: StoredJob, owners: Owners): Job {
   const { id, request, state, created, ended, owner, ownerSeen } = stored;
@@ -53,6 +54,7 @@ export function checkRequest(request: JobRequest): void {
   if (request.buildHost !== undefined && !hostNamePattern.test(request.buildHost.name)) {
     throw fail('bad-request', `'${request.buildHost.name}' is no host name`, 'mend the inventory');
   }
+  if (request.rollout !== undefined) checkRollout(request.rollout);
   if (new Set(names).size < names.length) throw fail('bad-request', 'a host is in the job twice');
   if (!Number.isInteger(request.maxParallel) || request.maxParallel < 1) {
     throw fail(

@@ -14,6 +14,7 @@ import { fanOut } from './fan-out.js';
 import { driveHostRun, type HostRunEnd } from './host-run.js';
 import type { ModuleCache } from './module-cache.js';
 import { ModuleSupply } from './module-supply.js';
+import { planWaves, reasonToHalt } from './rollout-plan.js';
 import { RunRecord } from './run-record.js';
 
 export interface JobRunTools {
@@ -107,7 +108,7 @@ class JobRun {
       if (run.state === 'succeeded') await addStored(this.#aggregate, samples, id, run.host, this.#tools.limits.decode);
     }
     const unfinished = request.hosts.filter((host) => !isEnded(this.#record(host.name).run));
-    await fanOut(unfinished, request.maxParallel, (host, abandoned) => this.#runHost(host, abandoned));
+    await this.#runWaves(new Set(unfinished));
     await this.#settle();
     const runs = [...this.#records.values()].map((record) => record.run);
     const missing = runs.filter((run) => run.state !== 'succeeded').map((run) => run.host);
@@ -121,6 +122,40 @@ class JobRun {
     if (states.every((state) => state === 'succeeded')) return 'succeeded';
     if (this.#cancel.aborted || states.every((state) => state === 'cancelled')) return 'cancelled';
     return states.includes('succeeded') ? 'partial' : 'failed';
+  }
+
+  async #runWaves(unfinished: ReadonlySet<Host>): Promise<void> {
+    const { hosts, rollout, maxParallel } = this.#job.request;
+    const waves = planWaves(hosts, rollout);
+    const ended = AbortSignal.any([this.#stop, this.#cancel, this.#abandon]);
+    let hasRun = false;
+    for (const [index, wave] of waves.entries()) {
+      const left = wave.filter((host) => unfinished.has(host));
+      if (left.length === 0) continue;
+      if (hasRun && rollout !== undefined && this.#reasonToHalt() === undefined) {
+        await this.#tools.clock.sleep(rollout.settle, ended);
+      }
+      hasRun = true;
+      if (waves.length > 1) this.#onEvent({ kind: 'wave', wave: index + 1, of: waves.length, hosts: wave.length });
+      await fanOut(left, maxParallel, (host, abandoned) => this.#startOrSkip(host, abandoned));
+    }
+  }
+
+  /** What has begun already, under this controller or the one before it, goes on. */
+  async #startOrSkip(host: Host, abandoned: AbortSignal): Promise<void> {
+    const record = this.#record(host.name);
+    const reason = record.run.state === 'waiting' && !this.#stop.aborted ? this.#reasonToHalt() : undefined;
+    if (reason === undefined || this.#cancel.aborted) return this.#runHost(host, abandoned);
+    const failure = fail('cancelled', reason, 'look at the hosts that failed, then start a job for the others').failure;
+    await record.update({ state: 'skipped', failure, ended: this.#tools.clock.now() });
+  }
+
+  #reasonToHalt(): string | undefined {
+    const { hosts, rollout } = this.#job.request;
+    return reasonToHalt(
+      rollout,
+      hosts.map((host) => this.#record(host.name).run),
+    );
   }
 
   async #runHost(host: Host, abandoned: AbortSignal): Promise<void> {
@@ -269,5 +304,17 @@ export async function addStored(
 }
 
 export function isEnded(run: HostRun): boolean {
-  return run.state === 'succeeded' || run.state === 'failed' || run.state === 'lost' || run.state === 'cancelled';
+  switch (run.state) {
+    case 'waiting':
+    case 'connecting':
+    case 'running':
+    case 'fetching':
+      return false;
+    case 'succeeded':
+    case 'failed':
+    case 'lost':
+    case 'cancelled':
+    case 'skipped':
+      return true;
+  }
 }

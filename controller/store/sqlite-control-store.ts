@@ -6,7 +6,7 @@ import type { ControlStore, StoredJob, StoredJobState } from './control-store.js
 import type { SqliteDatabase } from './sqlite-database.js';
 import type { HostRunTable, JobTable } from './tables.js';
 
-const endedRunStates = ['succeeded', 'failed', 'lost', 'cancelled'] as const;
+const endedRunStates = ['succeeded', 'failed', 'lost', 'cancelled', 'skipped'] as const;
 const jobStates: readonly StoredJobState[] = ['running', 'succeeded', 'partial', 'failed', 'cancelled'];
 /** Rows per insert: SQLite takes 32,766 parameters. */
 const insertRows = 1000;

@@ -132,7 +132,13 @@ describe('a job', () => {
     await withHosts({ db1: bring('main 1') });
     await runJob();
     const told = events.map((event) =>
-      event.kind === 'host-run' ? event.run.state : event.kind === 'job' ? event.job.state : event.body.kind,
+      event.kind === 'host-run'
+        ? event.run.state
+        : event.kind === 'job'
+          ? event.job.state
+          : event.kind === 'wave'
+            ? 'wave'
+            : event.body.kind,
     );
     expect(told).toEqual([
       ...['connecting', 'running', 'state', 'running', 'progress', 'running', 'state', 'fetching'],

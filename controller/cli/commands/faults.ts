@@ -14,6 +14,7 @@ import { reportJob } from '../job-report.js';
 import { parseDuration, parsePrintInterval } from '../options/duration.js';
 import { parseWhole } from '../options/numbers.js';
 import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
+import { ROLLOUT_OPTIONS } from '../options/rollout.js';
 import { parseOverhead } from '../options/script.js';
 import type { TargetOptions } from '../options/target.js';
 import {
@@ -114,6 +115,13 @@ export function faultsCommand(session: CliSession) {
     .addOption(STAP_OPTIONS.buildOn)
     .addOption(STAP_OPTIONS.overhead)
     .option('-o, --output <file>', 'write the report as one HTML file')
+    .addOption(ROLLOUT_OPTIONS.canary)
+    .addOption(ROLLOUT_OPTIONS.waves)
+    .addOption(ROLLOUT_OPTIONS.failFast)
+    .addOption(ROLLOUT_OPTIONS.settle)
+    .addOption(ROLLOUT_OPTIONS.sample)
+    .addOption(ROLLOUT_OPTIONS.stratify)
+    .addOption(ROLLOUT_OPTIONS.seed)
     .option('--max-parallel <hosts>', 'most hosts at a time', JOB_DEFAULTS.maxParallel)
     .option('--grace <duration>', 'per host, on top of --for: connecting, symbolizing, fetching', JOB_DEFAULTS.grace)
     .option('--note <text>', 'to find the job again', JOB_DEFAULTS.note)

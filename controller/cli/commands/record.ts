@@ -13,6 +13,7 @@ import { parseDuration } from '../options/duration.js';
 import { type EventArgument, EventArguments, parseEvents } from '../options/events.js';
 import { parseChoice, parseWhole } from '../options/numbers.js';
 import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
+import { ROLLOUT_OPTIONS } from '../options/rollout.js';
 import { parseTarget, type TargetOptions } from '../options/target.js';
 import { JOB_DEFAULTS, type JobFlags, type JobOptions, parseJobOptions, selectHosts, startJob } from '../run-job.js';
 import { UsageError } from '../usage-error.js';
@@ -156,6 +157,13 @@ export function recordCommand(session: CliSession) {
     .option('--timestamps', 'keep the time and CPU of every sample (implies --split tid)')
     .option('--lines', 'source lines and inlined functions (needs addr2line on the host)')
     .option('--keep-raw', 'keep perf.data on the hosts for `perftrawl artifacts`')
+    .addOption(ROLLOUT_OPTIONS.canary)
+    .addOption(ROLLOUT_OPTIONS.waves)
+    .addOption(ROLLOUT_OPTIONS.failFast)
+    .addOption(ROLLOUT_OPTIONS.settle)
+    .addOption(ROLLOUT_OPTIONS.sample)
+    .addOption(ROLLOUT_OPTIONS.stratify)
+    .addOption(ROLLOUT_OPTIONS.seed)
     .option('--max-parallel <hosts>', 'most hosts at a time', JOB_DEFAULTS.maxParallel)
     .option('--grace <duration>', 'per host, on top of --for: connecting, symbolizing, fetching', JOB_DEFAULTS.grace)
     .option('--note <text>', 'to find the job again', JOB_DEFAULTS.note)

@@ -9,6 +9,7 @@ import { reportJob } from '../job-report.js';
 import { readLocalFile } from '../local-file.js';
 import { parseDuration, parsePrintInterval } from '../options/duration.js';
 import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
+import { ROLLOUT_OPTIONS } from '../options/rollout.js';
 import {
   isScriptFile,
   LONGEST_SCRIPT,
@@ -168,6 +169,13 @@ export function stapCommand(session: CliSession) {
     .addOption(STAP_OPTIONS.overhead)
     .option('-g, --guru', 'guru mode; the policy of each host must name the script')
     .option('--keep-raw', 'keep what stap printed on the hosts for `perftrawl artifacts`')
+    .addOption(ROLLOUT_OPTIONS.canary)
+    .addOption(ROLLOUT_OPTIONS.waves)
+    .addOption(ROLLOUT_OPTIONS.failFast)
+    .addOption(ROLLOUT_OPTIONS.settle)
+    .addOption(ROLLOUT_OPTIONS.sample)
+    .addOption(ROLLOUT_OPTIONS.stratify)
+    .addOption(ROLLOUT_OPTIONS.seed)
     .option('--max-parallel <hosts>', 'most hosts at a time', JOB_DEFAULTS.maxParallel)
     .option('--grace <duration>', 'per host, on top of --for: connecting and fetching', JOB_DEFAULTS.grace)
     .option('--note <text>', 'to find the job again', JOB_DEFAULTS.note)

@@ -8,6 +8,7 @@ import { reportJob } from '../job-report.js';
 import { parseDuration, parseInterval } from '../options/duration.js';
 import { type EventArgument, EventArguments, parseEvents } from '../options/events.js';
 import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
+import { ROLLOUT_OPTIONS } from '../options/rollout.js';
 import { parseTarget, type TargetOptions } from '../options/target.js';
 import { JOB_DEFAULTS, type JobFlags, type JobOptions, parseJobOptions, selectHosts, startJob } from '../run-job.js';
 import { UsageError } from '../usage-error.js';
@@ -86,6 +87,13 @@ export function statCommand(session: CliSession) {
     .addOption(HOST_OPTIONS.on)
     .addOption(RESTRAINT_OPTIONS.budget)
     .addOption(RESTRAINT_OPTIONS.evenIfBusy)
+    .addOption(ROLLOUT_OPTIONS.canary)
+    .addOption(ROLLOUT_OPTIONS.waves)
+    .addOption(ROLLOUT_OPTIONS.failFast)
+    .addOption(ROLLOUT_OPTIONS.settle)
+    .addOption(ROLLOUT_OPTIONS.sample)
+    .addOption(ROLLOUT_OPTIONS.stratify)
+    .addOption(ROLLOUT_OPTIONS.seed)
     .option('--max-parallel <hosts>', 'most hosts at a time', JOB_DEFAULTS.maxParallel)
     .option('--grace <duration>', 'per host, on top of --for: connecting and fetching', JOB_DEFAULTS.grace)
     .option('--note <text>', 'to find the job again', JOB_DEFAULTS.note)
