@@ -28,7 +28,9 @@ import { readHealth } from './host/health.js';
 import type { Machine } from './host/machine.js';
 import { preflight } from './host/preflight.js';
 import { findProcesses } from './host/processes.js';
-import { checkModulePolicy, checkScriptPolicy, checkStapPolicy, type Policy } from './policy/policy.js';
+import { asCurrent, type CurrentPolicy } from './policy/current-policy.js';
+import { checkModulePolicy, checkScriptPolicy, type Policy } from './policy/policy.js';
+import { requireAllowed } from './policy/require-allowed.js';
 import { checkArtifactName, findArtifact, readArtifact } from './spool/artifact.js';
 import { canonicalSpec } from './spool/capture-meta.js';
 import type { Spool, StopRequest } from './spool/spool.js';
@@ -49,7 +51,7 @@ export interface CaptureServiceOptions {
   /** Name to answer with; '' for the host's own. */
   readonly name: string;
   readonly limits: CaptureLimits;
-  readonly policy: Policy;
+  readonly policy: Policy | CurrentPolicy;
   readonly budget: BudgetPolicy;
   readonly admission: Admission;
   /** Told of a capture that could not even write its end: for the agent's own log. */
@@ -64,10 +66,12 @@ interface RunningCapture {
 
 export class CaptureService implements AgentApi {
   readonly #options: CaptureServiceOptions;
+  readonly #policy: CurrentPolicy;
   readonly #running = new Map<string, RunningCapture>();
 
   constructor(options: CaptureServiceOptions) {
     this.#options = options;
+    this.#policy = asCurrent(options.policy);
   }
 
   /** Captures that run in this process. */
@@ -87,19 +91,21 @@ export class CaptureService implements AgentApi {
     return findProcesses(files, selector, ownPid);
   }
 
-  preflight(spec: CaptureSpec, signal: AbortSignal): Promise<PreflightResult> {
-    const { machine, stateDirectory, policy, admission } = this.#options;
+  async preflight(spec: CaptureSpec, signal: AbortSignal): Promise<PreflightResult> {
+    const { machine, stateDirectory, admission } = this.#options;
+    const policy = await this.#policy.get();
     return preflight(machine, spec, { stateDirectory, policy, admission }, signal);
   }
 
   async startCapture({ captureId, spec, requester }: StartCapture): Promise<{ readonly isNew: boolean }> {
-    const { machine, spool, onDefect, policy, budget, stateDirectory } = this.#options;
+    const { machine, spool, onDefect, budget, stateDirectory } = this.#options;
     checkSpec(spec);
-    if (spec.kind === 'stap') checkStapPolicy(policy, spec);
+    const policy = await this.#policy.get();
+    requireAllowed(machine, policy, spec, requester);
     await this.#requireDisk();
     if (spec.kind !== 'file') await this.#requireHealth(spec.evenIfBusy === true);
     const request = { captureId, kind: spec.kind, spec: canonicalSpec(spec), requester: requester.slice(0, 256) };
-    const capture = await spool.create(request, (running) => this.#admit(spec, running));
+    const capture = await spool.create(request, (running) => this.#admit(spec, policy, running));
     if (capture === undefined) return { isNew: false };
     const stop = new CaptureStop();
     const settings = { policy, budget, stateDirectory };
@@ -162,17 +168,17 @@ export class CaptureService implements AgentApi {
   }
 
   async *buildModule(request: ModuleRequest, signal: AbortSignal): AsyncGenerator<ModulePart> {
-    const { machine, stateDirectory, policy } = this.#options;
+    const { machine, stateDirectory } = this.#options;
     checkSpec(request.spec);
-    checkScriptPolicy(policy, request.spec);
+    checkScriptPolicy(await this.#policy.get(), request.spec);
     await this.#requireDisk();
     const { buildModule } = await import('./stap/build-module.js');
     yield* buildModule(machine, stateDirectory, request, signal);
   }
 
   async putModule(upload: ModuleUpload): Promise<number> {
-    const { stateDirectory, policy } = this.#options;
-    checkModulePolicy(policy);
+    const { stateDirectory } = this.#options;
+    checkModulePolicy(await this.#policy.get());
     await this.#requireDisk();
     const { putModule } = await import('./stap/module-upload.js');
     return putModule(stateDirectory, upload);
@@ -213,8 +219,11 @@ export class CaptureService implements AgentApi {
   }
 
   /** Reading a file observes nothing: it is bound by the total only. A kit is one capture, and one of each kind of its parts. */
-  #admit(spec: CaptureSpec, running: readonly CaptureInfo[]): void {
-    const { perKind, total } = this.#options.limits;
+  #admit(spec: CaptureSpec, policy: Policy, running: readonly CaptureInfo[]): void {
+    const { limits } = this.#options;
+    const { concurrent } = policy.rules;
+    const perKind = Math.min(limits.perKind, concurrent.perKind);
+    const total = Math.min(limits.total, concurrent.total);
     const ids = (list: readonly CaptureInfo[]) => list.map((info) => info.captureId).join(', ');
     const remedy = 'wait until it is done, or stop it';
     for (const { kind } of partsOf(spec)) {

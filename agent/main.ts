@@ -7,7 +7,7 @@ import { CaptureService } from './capture-service.js';
 import { localMachine } from './host/machine.js';
 import { AGENT_HELP, type AgentOptions, parseOptions } from './options.js';
 import { endOrphans } from './orphans.js';
-import { loadPolicy } from './policy/load-policy.js';
+import { openPolicy } from './policy/current-policy.js';
 import { listenOnSocket, listenOnTls, serveOnStream } from './serve.js';
 import { Spool } from './spool/spool.js';
 
@@ -45,7 +45,7 @@ async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
     path: io.env.PATH || '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     ...(perf === '' ? {} : { perf }),
   });
-  const policy = await loadPolicy(options.policy, serving.on === 'tls');
+  const policy = await openPolicy(options.policy, serving.on === 'tls');
   const note = (text: string) => io.stderr.write(`perftrawl agent: ${text}\n`);
   for (const { pid, comm } of await endOrphans()) note(`ended ${comm} (${pid}), whose agent was killed`);
   const spool = await Spool.open({

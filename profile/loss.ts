@@ -38,6 +38,8 @@ export type LossKind =
   | 'not-supported'
   /** Work given up because its time or memory bound was reached. */
   | 'out-of-budget'
+  /** Processes that a selector matched and that the policy of the host does not let be observed. */
+  | 'refused-processes'
   /** Hosts of the job without a result. */
   | 'missing-hosts';
 

@@ -21,6 +21,7 @@ const KINDS: Record<LossKind, true> = {
   'missing-hosts': true,
   'skipped-probes': true,
   'damaged-histograms': true,
+  'refused-processes': true,
   'dropped-lines': true,
   'missing-parts': true,
 };

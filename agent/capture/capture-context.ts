@@ -1,8 +1,10 @@
 // What every kind of capture works with while it runs.
 import type { Loss } from '../../profile/loss.js';
-import type { CaptureState, Cost, Milliseconds } from '../../proto/capture.js';
+import type { CaptureState, Cost, Milliseconds, Target } from '../../proto/capture.js';
 import type { Machine } from '../host/machine.js';
+import type { Resolution } from '../host/resolve-target.js';
 import { commandLine } from '../perf/target-args.js';
+import { resolvePermitted } from '../policy/permitted-target.js';
 import type { Policy } from '../policy/policy.js';
 import { type RunningTool, startTool, type ToolOptions, type ToolResult } from '../process.js';
 import type { SpooledCapture } from '../spool/spool.js';
@@ -67,6 +69,7 @@ export class CaptureContext {
   /** Of a kit, which tells the progress of all its parts. */
   readonly #isPart: boolean;
   #state: CaptureState = 'resolving';
+  #hasToldRefused = false;
 
   constructor(options: CaptureContextOptions) {
     const { machine, capture, stop, spool, settings } = options;
@@ -84,6 +87,14 @@ export class CaptureContext {
 
   get state(): CaptureState {
     return this.#state;
+  }
+
+  /** The processes that a target means now, without those that the policy forbids. @throws FailureError as resolvePermitted */
+  resolve(target: Target): Resolution {
+    const resolution = resolvePermitted(this.machine, this.settings.policy, target);
+    if (!this.#hasToldRefused) this.losses.push(...resolution.losses);
+    this.#hasToldRefused ||= resolution.losses.length > 0;
+    return resolution;
   }
 
   async enter(state: CaptureState, detail: string): Promise<void> {

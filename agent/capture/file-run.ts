@@ -5,6 +5,7 @@ import { isAbsolute } from 'node:path';
 import type { FileSpec } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
 import { quote } from '../perf/event-name.js';
+import { checkOpenFile } from '../policy/permitted-file.js';
 import { hasCode } from '../spool/file-error.js';
 import { StapOutputParser } from '../stap/output/output-parser.js';
 import type { CaptureContext } from './capture-context.js';
@@ -23,6 +24,7 @@ export async function runFile(context: CaptureContext, spec: FileSpec): Promise<
   const file = await openRegularFile(spec.path);
   let raw: RawProfile;
   try {
+    await checkOpenFile(context.settings.policy, file.fd, spec.path);
     const format = spec.format === 'detect' ? await detectFormat(file, spec.path) : spec.format;
     if (format === 'stap-text') return await readStapText(context, file, spec.path);
     const source = format === 'perf-data' ? perfDataSource(spec.detail) : perfScriptSource(spec.detail);

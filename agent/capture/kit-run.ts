@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { CaptureState, KitPart, KitSpec, Outcome, Target } from '../../proto/capture.js';
 import { type Failure, FailureError, fail, toFailure } from '../../proto/failure.js';
 import { exists } from '../host/processes.js';
-import { type Resolution, resolveTarget } from '../host/resolve-target.js';
+import type { Resolution } from '../host/resolve-target.js';
+import { partRefusals } from '../policy/judge-spec.js';
 import { makePrivateDirectory } from '../spool/private-directory.js';
 import { CaptureContext } from './capture-context.js';
 import { CostMeter } from './cost-meter.js';
@@ -14,7 +15,7 @@ const MAX_ATTEMPTS = 3;
 export async function runKit(context: CaptureContext, spec: KitSpec): Promise<void> {
   await context.enter('resolving', '');
   // Before the compiler is bothered.
-  resolveTarget(context.machine, spec.target);
+  context.resolve(spec.target);
   const parts: Part[] = [];
   for (const part of spec.parts)
     parts.push(await Part.begin(context, spec, part, () => enterSymbolizing(context, parts)));
@@ -30,7 +31,7 @@ export async function runKit(context: CaptureContext, spec: KitSpec): Promise<vo
   context.lowerRate = (factor, why) => parts.some((part) => part.context.lowerRate?.(factor, why) === true);
   // What takes long comes first, so that all parts begin at one moment.
   for (const part of parts) await part.prepare();
-  const resolution = resolveTarget(context.machine, spec.target);
+  const resolution = context.resolve(spec.target);
   if (parts.some((part) => !part.isDone)) await context.enter('running', resolution.detail);
   await Promise.all(parts.map((part) => part.run(resolution)));
   context.stop.discard.throwIfAborted();
@@ -135,6 +136,8 @@ class Part {
   /** All that need not wait for the others. */
   async prepare(): Promise<void> {
     await this.#guarded(async () => {
+      const [refusal] = partRefusals(this.context.settings.policy, this.#spec);
+      if (refusal !== undefined) throw refusal;
       this.#start = await this.#prepared();
     });
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Profile } from '../../profile/profile.js';
 import type { RecordSpec } from '../../proto/capture.js';
 import { FailureError } from '../../proto/failure.js';
-import { type Resolution, resolveTarget } from '../host/resolve-target.js';
+import type { Resolution } from '../host/resolve-target.js';
 import { requirePerf } from '../host/tools.js';
 import { needsPerfScript, recordArguments } from '../perf/record-args.js';
 import { adoptArtifact } from '../spool/artifact.js';
@@ -28,7 +28,7 @@ export async function runRecord(context: CaptureContext, spec: RecordSpec): Prom
   const perf = requirePerf(await machine.program('perf'), machine.distribution);
   await context.enter('resolving', '');
   for (let attempt = 1; ; attempt++) {
-    const resolution = resolveTarget(machine, spec.target);
+    const resolution = context.resolve(spec.target);
     try {
       return await (needsPerfScript(spec)
         ? recordToFile(context, spec, resolution, perf)

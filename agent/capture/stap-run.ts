@@ -7,7 +7,7 @@ import type { Milliseconds, ModuleRef, StapSpec } from '../../proto/capture.js';
 import { FailureError, fail } from '../../proto/failure.js';
 import { kernelBuildId } from '../host/kernel-build-id.js';
 import { exists } from '../host/processes.js';
-import { type Resolution, resolveTarget } from '../host/resolve-target.js';
+import type { Resolution } from '../host/resolve-target.js';
 import { checkStapPolicy } from '../policy/policy.js';
 import type { RunningTool, ToolResult } from '../process.js';
 import { makePrivateDirectory } from '../spool/private-directory.js';
@@ -51,11 +51,11 @@ export async function runStap(context: CaptureContext, spec: StapSpec, patience 
   await context.enter('resolving', '');
   checkStapTarget(spec);
   // Before the compiler is bothered.
-  resolveTarget(context.machine, spec.target);
+  context.resolve(spec.target);
   const ready = await prepareStap(context, spec);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await runScript(context, spec, ready, resolveTarget(context.machine, spec.target), patience);
+      return await runScript(context, spec, ready, context.resolve(spec.target), patience);
     } catch (error) {
       const isGone = error instanceof FailureError && error.failure.code === 'not-found';
       if (!isGone || spec.target.kind !== 'processes' || attempt === MAX_ATTEMPTS) throw error;

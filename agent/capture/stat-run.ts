@@ -3,7 +3,7 @@ import type { CounterPoint } from '../../profile/counter-series.js';
 import type { StatSpec } from '../../proto/capture.js';
 import { FailureError } from '../../proto/failure.js';
 import { isTracefsMounted } from '../host/machine.js';
-import { type Resolution, resolveTarget } from '../host/resolve-target.js';
+import type { Resolution } from '../host/resolve-target.js';
 import { requirePerf } from '../host/tools.js';
 import { cgroupArgument } from '../perf/event-name.js';
 import { perfFailure } from '../perf/perf-failure.js';
@@ -21,7 +21,7 @@ export async function runStat(context: CaptureContext, spec: StatSpec): Promise<
   await context.enter('resolving', '');
   for (let attempt = 1; ; attempt++) {
     try {
-      return await count(context, spec, resolveTarget(machine, spec.target), perf);
+      return await count(context, spec, context.resolve(spec.target), perf);
     } catch (error) {
       const isGone = error instanceof FailureError && error.failure.code === 'not-found';
       if (!isGone || spec.target.kind !== 'processes' || attempt === MAX_ATTEMPTS) throw error;

@@ -14,6 +14,9 @@ import { perfFailure } from '../perf/perf-failure.js';
 import { recordArguments, recordProbeArguments } from '../perf/record-args.js';
 import { statArguments, statProbeArguments } from '../perf/stat-args.js';
 import { commandLine, type ResolvedTarget } from '../perf/target-args.js';
+import { partRefusals, specRefusals } from '../policy/judge-spec.js';
+import { filePathRefusal } from '../policy/permitted-file.js';
+import { resolvePermitted } from '../policy/permitted-target.js';
 import type { Policy } from '../policy/policy.js';
 import { describeEnd, runTool } from '../process.js';
 import { type Admission, admissionProblems } from './admission.js';
@@ -21,7 +24,6 @@ import { diskProblems, privilegeProblems, tracefsProblem } from './describe.js';
 import { probeEvents, WELL_KNOWN_EVENTS } from './event-probe.js';
 import { readHealth } from './health.js';
 import { isTracefsMounted, type Machine } from './machine.js';
-import { resolveTarget } from './resolve-target.js';
 import { requirePerf } from './tools.js';
 
 const PROBE_DEADLINE_MS = 20_000;
@@ -39,6 +41,9 @@ export async function preflight(
   signal: AbortSignal,
 ): Promise<PreflightResult> {
   const problems = await diskProblems(stateDirectory);
+  const refusals = specRefusals(policy, spec);
+  // What may not run is not probed either: opening an event is more than looking.
+  if (refusals.length > 0) return { problems: [...problems, ...refusals.map(fatal)], commandLines: [], processes: [] };
   // Reading a file observes nothing.
   if (spec.kind !== 'file') {
     const health = await readHealth(machine.files, machine.cpuCount, stateDirectory);
@@ -46,10 +51,14 @@ export async function preflight(
   }
   switch (spec.kind) {
     case 'file':
-      return { problems: [...problems, ...fileProblems(machine, spec.path)], commandLines: [], processes: [] };
+      return {
+        problems: [...problems, ...(await fileProblems(machine, policy, spec.path))],
+        commandLines: [],
+        processes: [],
+      };
     case 'record':
     case 'stat':
-      return withProblems(problems, await perfPreflight(machine, spec, signal));
+      return withProblems(problems, await perfPreflight(machine, spec, policy, signal));
     case 'stap':
       return withProblems(problems, await stapPreflight(machine, spec, policy));
     case 'kit':
@@ -65,12 +74,16 @@ async function stapPreflight(machine: Machine, spec: StapSpec, policy: Policy): 
 async function perfPreflight(
   machine: Machine,
   spec: RecordSpec | StatSpec,
+  policy: Policy,
   signal: AbortSignal,
 ): Promise<PreflightResult> {
   const problems = privilegeProblems(machine);
   try {
     const perf = requirePerf(await machine.program('perf'), machine.distribution);
-    const { target, processes } = resolveTarget(machine, spec.target);
+    const { target, processes, losses } = resolvePermitted(machine, policy, spec.target);
+    problems.push(
+      ...losses.map(({ detail }) => ({ code: 'refused-processes', message: detail, remedy: '', isFatal: false })),
+    );
     const commandLines = [commandLine(realArguments(machine, spec, target, perf))];
     problems.push(...(await eventProblems(machine, spec, target, perf, signal)));
     return { problems, commandLines, processes };
@@ -90,7 +103,12 @@ async function kitPreflight(
   const parts: PreflightResult[] = [];
   for (const part of spec.parts) {
     const isStap = part.kind === 'stap';
-    parts.push(isStap ? await stapPreflight(machine, part, policy) : await perfPreflight(machine, part, signal));
+    const refusals = partRefusals(policy, part);
+    if (refusals.length > 0) parts.push({ problems: refusals.map(fatal), commandLines: [], processes: [] });
+    else
+      parts.push(
+        isStap ? await stapPreflight(machine, part, policy) : await perfPreflight(machine, part, policy, signal),
+      );
   }
   const isHopeless = parts.every(({ problems }) => problems.some((problem) => problem.isFatal));
   const problems = new Map<string, Problem>();
@@ -180,9 +198,12 @@ function isTracepoint(event: EventSpec): boolean {
   return /^[a-z_]\w*:\w{3,}/i.test(event.name);
 }
 
-function fileProblems(machine: Machine, path: string): Problem[] {
-  if (machine.files.exists(path)) return [];
-  return [{ code: 'not-found', message: `no file ${path} on this host`, remedy: 'check the path', isFatal: true }];
+async function fileProblems(machine: Machine, policy: Policy, path: string): Promise<Problem[]> {
+  if (!machine.files.exists(path)) {
+    return [{ code: 'not-found', message: `no file ${path} on this host`, remedy: 'check the path', isFatal: true }];
+  }
+  const refusal = await filePathRefusal(policy, path);
+  return refusal === undefined ? [] : [fatal(refusal)];
 }
 
 function fatal(error: unknown): Problem {

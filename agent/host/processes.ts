@@ -40,6 +40,24 @@ export function findProcesses(files: HostFiles, selector: ProcessSelector, ownPi
   return found.filter((_, index) => matches[index]);
 }
 
+/** Every process, the agent itself too. */
+export function allProcesses(files: HostFiles): ProcessInfo[] {
+  return listPids(files).flatMap((pid) => processInfo(files, pid) ?? []);
+}
+
+/** The process that a thread belongs to; undefined when it is gone. */
+export function processOfThread(files: HostFiles, tid: number): ProcessInfo | undefined {
+  const pid = /^Tgid:\s*(\d+)$/m.exec(files.text(`/proc/${tid}/status`) ?? '')?.[1];
+  return pid === undefined ? undefined : processInfo(files, Number(pid));
+}
+
+function processInfo(files: HostFiles, pid: number): ProcessInfo | undefined {
+  const comm = readComm(files, pid);
+  if (comm === undefined) return undefined;
+  const cgroup = mainCgroup(readCgroups(files, pid));
+  return { pid, comm, cmdline: readCmdline(files, pid), cgroup, uid: files.owner(`/proc/${pid}`) };
+}
+
 /** For messages: `--comm postgres --unit postgresql`. */
 export function describeSelector({ comms = [], cmdline, unit, container }: ProcessSelector): string {
   const option = (name: string, value: string | undefined) =>

@@ -42,7 +42,7 @@ export function resolveTarget(machine: Machine, target: Target): Resolution {
       return {
         target: { kind: 'pids', pids: processes.map(({ pid }) => pid) },
         processes,
-        detail: describe(processes),
+        detail: describeProcesses(processes),
       };
     }
   }
@@ -68,7 +68,8 @@ function requireCgroup({ files }: Machine, path: string): void {
   }
 }
 
-function describe(processes: readonly ProcessInfo[]): string {
+/** For people: `3 processes: postgres (812), …`. */
+export function describeProcesses(processes: readonly ProcessInfo[]): string {
   const shown = processes.slice(0, 8).map(({ comm, pid }) => `${comm} (${pid})`);
   const more = processes.length > shown.length ? ', …' : '';
   return `${processes.length} ${processes.length === 1 ? 'process' : 'processes'}: ${shown.join(', ')}${more}`;

@@ -13,7 +13,7 @@ export async function loadPolicy(file: string, isOnNetwork: boolean): Promise<Po
   // The reader brings a YAML parser along, which an agent without a file need not hold.
   if (file === '' && !isThere(path)) return absent;
   const { readPolicyFile } = await import('./policy-file.js');
-  const policy = await readPolicyFile(path, absent.stap);
+  const policy = await readPolicyFile(path, absent.stap, absent.rules);
   if (policy !== undefined) return policy;
   throw fail('not-found', `there is no policy file ${path}`, 'correct --policy');
 }

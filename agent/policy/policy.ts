@@ -3,10 +3,9 @@ import { createHash } from 'node:crypto';
 import type { StapSpec } from '../../proto/capture.js';
 import { type FailureError, fail } from '../../proto/failure.js';
 import { quote } from '../perf/event-name.js';
+import { type CaptureRules, LOCAL_RULES, NETWORK_RULES, type Permission } from './capture-rules.js';
 
 export const POLICY_FILE = '/etc/perftrawl/policy.yaml';
-
-export type Permission = 'allow' | 'deny';
 
 /** What may be run by SystemTap. Hashes are lower-case SHA-256 of a script's text. */
 export interface StapPolicy {
@@ -31,6 +30,12 @@ export interface Policy {
   /** The file that is, or would be, read. */
   readonly file: string;
   readonly stap: StapPolicy;
+  /** Of captures of every kind. */
+  readonly rules: CaptureRules;
+  /** Where the file says what it says: lines by the path of the key, such as `events.deny`. */
+  readonly lines?: Readonly<Record<string, number>>;
+  /** Lower-case hex, of the file. */
+  readonly sha256?: string;
 }
 
 /**
@@ -51,6 +56,7 @@ export function defaultPolicy(isOnNetwork: boolean, file = POLICY_FILE): Policy 
       commands: permission,
       maxOverheadPercent: 100,
     },
+    rules: isOnNetwork ? NETWORK_RULES : LOCAL_RULES,
   };
 }
 
@@ -82,7 +88,13 @@ export function checkScriptPolicy(policy: Policy, { script, overheadPercent }: S
   if (script.isGuru && !stap.guru.includes(sha256)) {
     throw refusal(policy, `the script ${quote(script.name)} in guru mode`, `guru: [${sha256}]`);
   }
-  if (stap.own === 'deny' && !stap.scripts.includes(sha256) && !stap.guru.includes(sha256)) {
+  if (stap.scripts.includes(sha256) || stap.guru.includes(sha256)) return;
+  // A script of its own choice sees whatever it probes, whichever processes it was given.
+  const { only, never } = policy.rules.targets;
+  const isRuled = [only, never].some((rules) =>
+    Object.values(rules).some((list: readonly string[]) => list.length > 0),
+  );
+  if (stap.own === 'deny' || isRuled) {
     throw refusal(policy, `the script ${quote(script.name)}, which is not of the catalogue`, `scripts: [${sha256}]`);
   }
 }
@@ -98,6 +110,6 @@ function refusal(policy: Policy, what: string, line: string): FailureError {
   return fail(
     'refused',
     `this host does not allow ${what} (${policy.origin})`,
-    `on that host, as root, write to ${policy.file} below "stap:" the line "${line}", then start the agent again`,
+    `on that host, as root, write to ${policy.file} below "stap:" the line "${line}"`,
   );
 }

@@ -4,8 +4,9 @@ import type { PreflightResult, Problem, StapPlan, StapSpec } from '../../proto/c
 import { FailureError, toFailure } from '../../proto/failure.js';
 import { kernelBuildId } from '../host/kernel-build-id.js';
 import type { Machine } from '../host/machine.js';
-import { type Resolution, resolveTarget } from '../host/resolve-target.js';
+import type { Resolution } from '../host/resolve-target.js';
 import { commandLine } from '../perf/target-args.js';
+import { resolvePermitted } from '../policy/permitted-target.js';
 import { checkStapPolicy, type Policy } from '../policy/policy.js';
 import { type ChosenScript, chooseScript } from './chosen-script.js';
 import { KernelSymbols } from './host-probes.js';
@@ -33,7 +34,7 @@ export async function stapPreflight(machine: Machine, spec: StapSpec, policy: Po
   check(() => checkStapSpec(spec));
   check(() => checkStapTarget(spec));
   check(() => checkStapPolicy(policy, spec));
-  const resolution = check(() => resolveTarget(machine, spec.target));
+  const resolution = check(() => resolvePermitted(machine, policy, spec.target));
   const chosen = check(() => chooseScript(machine, spec, symbols));
   const processes = resolution?.processes ?? [];
   if (chosen === undefined) return { problems, commandLines: [], processes };

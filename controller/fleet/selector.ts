@@ -1,7 +1,7 @@
 // Which hosts: `role=db,region!=eu,name=web-*,zone in (a,b),!spare`, as kubectl writes it, with globs in the values.
 import { fail } from '../../proto/failure.js';
+import { matchesGlob } from '../../proto/glob.js';
 import type { Host } from '../api.js';
-import { matchesGlob } from './glob.js';
 
 /** All terms must hold. */
 export type HostSelector = readonly Term[];

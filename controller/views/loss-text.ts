@@ -37,6 +37,7 @@ const WORDS: Record<LossKind, readonly [one: string, many: string]> = {
   'missing-hosts': ['host missing', 'hosts missing'],
   'skipped-probes': ['probe hit skipped by SystemTap', 'probe hits skipped by SystemTap'],
   'damaged-histograms': ['histogram damaged', 'histograms damaged'],
+  'refused-processes': ['process left out by the policy', 'processes left out by the policy'],
   'dropped-lines': ['line of output dropped', 'lines of output dropped'],
   'missing-parts': ['part missing', 'parts missing'],
 };
