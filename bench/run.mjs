@@ -1,7 +1,7 @@
 // `npm run bench`: how fast, against whom. Makes its own captures in a temporary directory and prints a table; a whole run, not --quick,
 // also writes it to bench/RESULTS.md.
 //
-//   node bench/run.mjs [--quick] [--only=fold,live,idle] [--bin=FILE]
+//   node bench/run.mjs [--quick] [--only=fold,live,idle,fleet] [--bin=FILE]
 //
 // Takes about 20 minutes and 3 GB of disk; --quick about 3 minutes, with captures too small for some of the demands.
 import { spawnSync } from 'node:child_process';
@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { buildPrograms, recordLarge, recordMedium, recordSmall, recordSystem } from './captures.mjs';
+import { fleetRows } from './fleet-rows.mjs';
 import { largeRows, mediumRows, smallRows } from './fold-rows.mjs';
 import { idleRows, liveRows } from './live-rows.mjs';
 import { environmentNotes } from './measure.mjs';
@@ -20,7 +21,7 @@ import { machine, markdown } from './report.mjs';
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'fold,live,idle' },
+    only: { type: 'string', default: 'fold,live,idle,fleet' },
     bin: { type: 'string', default: fileURLToPath(new URL('../bin/perftrawl', import.meta.url)) },
   },
 });
@@ -61,6 +62,7 @@ try {
   }
   if (parts.has('live')) add(await liveRows(context));
   if (parts.has('idle')) add(await idleRows(context));
+  if (parts.has('fleet')) add(await fleetRows(context));
 } finally {
   await rm(directory, { recursive: true, force: true });
 }
@@ -76,7 +78,7 @@ const text = markdown(rows, {
   ],
 });
 process.stdout.write(text);
-if (parts.size === 3 && !isQuick) await writeFile(new URL('RESULTS.md', import.meta.url), text);
+if (parts.size === 4 && !isQuick) await writeFile(new URL('RESULTS.md', import.meta.url), text);
 log(rows.some((row) => row.isMet === false) ? 'done; not every demand is met' : 'done');
 
 /** hotspot is a peer of one row. It is installed where it is missing and this is Debian and root. */
