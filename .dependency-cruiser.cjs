@@ -79,7 +79,7 @@ module.exports = {
       from: { path: '^controller/(jobs|app\\.ts)' },
       to: { path: '^controller/(cli|web)/' },
     },
-    oneImporter('ssh2', 'controller/transport/ssh.ts'),
+    oneImporter('ssh2', 'controller/transport/ssh/'),
     oneImporter('p-queue', 'controller/jobs/fan-out.ts'),
     oneImporter('(commander|@commander-js)', 'controller/cli/'),
     oneImporter('kysely', 'controller/store/'),

@@ -28,7 +28,15 @@ export type Address =
   /** A child process of the controller, on stdio. */
   | { readonly transport: 'local' }
   /** mTLS to the agent's port. The agent's certificate must name `serverName` (default: the host's name). */
-  | { readonly transport: 'tls'; readonly host: string; readonly port: number; readonly serverName?: string };
+  | { readonly transport: 'tls'; readonly host: string; readonly port: number; readonly serverName?: string }
+  /** Where `ssh` would go; `jumps` (`[USER@]HOST[:PORT]`, the first one first) in place of what ssh's configuration says. */
+  | {
+      readonly transport: 'ssh';
+      readonly host: string;
+      readonly user?: string;
+      readonly port?: number;
+      readonly jumps?: readonly string[];
+    };
 
 export interface Host {
   readonly name: string;
@@ -181,6 +189,12 @@ export type Answer<T> =
   | { readonly host: Host; readonly ok: true; readonly value: T }
   | { readonly host: Host; readonly ok: false; readonly failure: Failure };
 
+/** What `hosts clean` removed from a host. */
+export interface RemovedFile {
+  readonly path: string;
+  readonly kibibytes: number;
+}
+
 /** Methods reject with a FailureError. Host failures inside a job are values of its host runs, never rejections. */
 export interface App {
   /** Hosts of the inventory that match a selector (`role=db,region!=eu`, `name=web-*`, '' for all). `localhost` is always one when there is no inventory. */
@@ -224,5 +238,11 @@ export interface App {
     offset: number,
     signal: AbortSignal,
   ): AsyncIterable<ArtifactPart>;
+  /** Remove what was sent to hosts that are reached by ssh. Refuses while captures there were not fetched, unless forced. */
+  cleanHosts(
+    hosts: readonly Host[],
+    isForced: boolean,
+    signal: AbortSignal,
+  ): Promise<readonly Answer<readonly RemovedFile[]>[]>;
   close(): Promise<void>;
 }

@@ -25,7 +25,11 @@ import { sqliteSampleStore } from './store/sqlite-sample-store.js';
 import { identityFilesIn, readIdentity } from './transport/identity.js';
 import { localTransport } from './transport/local.js';
 import { askingRetries } from './transport/retry.js';
+import { readAgentPackage } from './transport/ssh/agent-package.js';
+import type { AskSecret } from './transport/ssh/auth.js';
+import { type SshTransport, sshTransport } from './transport/ssh/ssh-transport.js';
 import { tlsTransport } from './transport/tls.js';
+import type { Transport } from './transport/transport.js';
 
 export interface AppOptions {
   /** Directory of `perftrawl.db` and of the local agents' state; made when it is not there. */
@@ -36,9 +40,22 @@ export interface AppOptions {
   readonly inventoryPath?: string;
   /** argv that runs the local agent: `[process.execPath, '…/bin/perftrawl', 'agent']`. */
   readonly agentCommand: readonly string[];
+  /** How hosts are reached by ssh; absent: they are not. */
+  readonly ssh?: AppSshOptions;
   readonly clock?: Clock;
   /** Numbers from 0 up to, not including, 1. */
   readonly random?: () => number;
+}
+
+export interface AppSshOptions {
+  /** In place of ~/.ssh/config. */
+  readonly configFile?: string;
+  readonly homeDirectory: string;
+  /** `SSH_AUTH_SOCK`. */
+  readonly agentSocket: string | undefined;
+  /** The built agent that is sent to hosts. */
+  readonly agentScript: string;
+  readonly askSecret: AskSecret;
 }
 
 /** For connections, and for the answer to a short question. */
@@ -54,6 +71,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const inventory = await readInventory(options);
   const identityFiles = { ...identityFilesIn(path.join(configDir, 'ca')), ...inventory.identity };
   const database = openSqlite(path.join(dataDir, 'perftrawl.db'), clock.now());
+  const ssh = options.ssh === undefined ? undefined : openSsh(options.ssh, inventory, dataDir);
   const agents = new HostPool({
     transports: {
       local: localTransport({
@@ -62,6 +80,7 @@ export async function createApp(options: AppOptions): Promise<App> {
         startTimeout: connectTimeout,
       }),
       tls: tlsTransport({ readIdentity: () => readIdentity(identityFiles), connectTimeout }),
+      ssh: ssh ?? unreachableBySsh,
     },
     clock,
     random,
@@ -247,6 +266,23 @@ export async function createApp(options: AppOptions): Promise<App> {
       yield* fetchArtifact(host, hostRun.captureId, findArtifact(hostRun, name), offset, signal, tools);
     },
 
+    cleanHosts: (hosts, isForced, signal) =>
+      ask(hosts, 'cleaning', signal, async (api, limited, host) => {
+        if (ssh === undefined || host.address.transport !== 'ssh') {
+          throw fail('bad-request', `${host.name} is not reached by ssh: nothing was sent there`);
+        }
+        const kept = isForced ? [] : await api.listCaptures(limited);
+        if (kept.length > 0) {
+          const ids = kept.slice(0, 5).map(({ captureId }) => captureId);
+          throw fail(
+            'conflict',
+            `${host.name} still has ${kept.length} captures: ${ids.join(', ')}`,
+            'fetch them (perftrawl jobs resume) or delete their jobs, or lose them with --force',
+          );
+        }
+        await agents.discard(host, api);
+        return ssh.clean(host, limited);
+      }),
     async close() {
       for (const owner of submitted) owners.release(owner);
       await agents.close();
@@ -272,6 +308,31 @@ async function readInventory({ configDir, inventoryPath }: AppOptions): Promise<
     );
   }
   return parseInventory(text, file);
+}
+
+function openSsh(options: AppSshOptions, inventory: Inventory, dataDir: string): SshTransport {
+  return sshTransport({
+    ...options,
+    configFile: options.configFile ?? inventory.sshConfig ?? '',
+    agentPackage: once(() => readAgentPackage(options.agentScript, path.join(dataDir, 'agent-executables'))),
+    connectTimeout,
+  });
+}
+
+const unreachableBySsh: Transport = {
+  open: (host) => Promise.reject(fail('bad-request', `${host.name} is reached by ssh, and this controller is not`)),
+};
+
+/** The same promise for every caller; another try after a failure. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
 }
 
 function newRun(jobId: string, host: Host): HostRun {

@@ -51,10 +51,12 @@ async function demangleWithFilter(
 
 /** Where the package did not come with the agent, or gives up on a hostile name, names stay as they are: mangled but true. */
 async function demangleWithWasm(names: readonly string[], readable: Map<string, string>): Promise<void> {
-  const demangler = await import('./wasm-demangler.js').catch(() => undefined);
-  if (demangler === undefined) return;
+  const demangleAny = await import('./wasm-demangler.js')
+    .then(({ openDemangler }) => openDemangler())
+    .catch(() => undefined);
+  if (demangleAny === undefined) return;
   for (const name of names) {
-    const demangled = demangler.demangleAny(name);
+    const demangled = demangleAny(name);
     if (demangled === undefined) return;
     readable.set(name, withoutParameters(name, demangled));
   }

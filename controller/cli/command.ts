@@ -49,4 +49,8 @@ export const TARGET_OPTIONS = {
 
 export const HOST_OPTIONS = {
   on: new Option('--on <selector>', "hosts, such as 'role=db,region!=eu' or 'name=web-*'").default('', 'all hosts'),
+  hosts: new Option(
+    '-H, --hosts <list>',
+    'these hosts in place of the inventory, reached by ssh: [JUMP/][USER@]HOST[:PORT], comma separated, db[1-3]',
+  ),
 };

@@ -6,6 +6,7 @@ import { type Colours, colours } from './render/colours.js';
 export interface GlobalOptions {
   readonly inventory?: string | undefined;
   readonly data?: string | undefined;
+  readonly sshConfig?: string | undefined;
   readonly json?: true | undefined;
 }
 
@@ -13,6 +14,8 @@ export interface GlobalOptions {
 export interface AppOptions {
   readonly inventoryFile: string | undefined;
   readonly dataDirectory: string | undefined;
+  /** In place of ~/.ssh/config. */
+  readonly sshConfigFile: string | undefined;
 }
 
 /** What a command line needs from its surroundings. */
@@ -43,6 +46,7 @@ export function createContext(dependencies: CliDependencies, globals: GlobalOpti
       const app = await dependencies.openApp({
         inventoryFile: nonEmpty(globals.inventory) ?? nonEmpty(io.env.PERFTRAWL_INVENTORY),
         dataDirectory: nonEmpty(globals.data) ?? nonEmpty(io.env.PERFTRAWL_DATA),
+        sshConfigFile: nonEmpty(globals.sshConfig) ?? nonEmpty(io.env.PERFTRAWL_SSH_CONFIG),
       });
       try {
         return await use(app);

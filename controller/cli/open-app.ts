@@ -4,19 +4,28 @@ import { fileURLToPath } from 'node:url';
 import type { App } from '../api.js';
 import { createApp } from '../app.js';
 import { configDirectory, dataDirectory } from '../directories.js';
+import { askSecret } from './ask-secret.js';
 import type { AppOptions } from './context.js';
 import type { CliIo } from './io.js';
 
 /** Seen from dist/controller/cli. */
+const AGENT_SCRIPT = fileURLToPath(new URL('../../bundle/agent-upload.cjs', import.meta.url));
 const PERFTRAWL = fileURLToPath(new URL('../../../bin/perftrawl', import.meta.url));
 
 /** @throws FailureError for an inventory or a data directory that cannot be used */
 export async function openApp(options: AppOptions, io: CliIo): Promise<App> {
-  const { dataDirectory: data, inventoryFile } = options;
+  const { dataDirectory: data, inventoryFile, sshConfigFile } = options;
   return createApp({
     dataDir: data === undefined ? dataDirectory(io.env, io.homeDirectory) : resolve(data),
     configDir: configDirectory(io.env, io.homeDirectory),
     ...(inventoryFile === undefined ? {} : { inventoryPath: resolve(inventoryFile) }),
+    ssh: {
+      ...(sshConfigFile === undefined ? {} : { configFile: resolve(sshConfigFile) }),
+      homeDirectory: io.homeDirectory,
+      agentSocket: io.env.SSH_AUTH_SOCK,
+      agentScript: AGENT_SCRIPT,
+      askSecret,
+    },
     agentCommand: [process.execPath, PERFTRAWL, 'agent'],
   });
 }

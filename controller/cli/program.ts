@@ -45,6 +45,7 @@ export function createProgram(session: CliSession): Program {
       'hosts and their labels (or PERFTRAWL_INVENTORY; default: ~/.config/perftrawl/inventory.yaml)',
     )
     .option('--data <directory>', 'where jobs are kept (or PERFTRAWL_DATA; default: ~/.local/share/perftrawl)')
+    .option('--ssh-config <file>', 'in place of ~/.ssh/config (or PERFTRAWL_SSH_CONFIG), as ssh -F')
     .option('--json', 'print one JSON document on stdout and nothing else there')
     .addHelpText(
       'after',

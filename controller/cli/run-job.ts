@@ -3,7 +3,9 @@ import { hostname } from 'node:os';
 import type { CaptureSpec, Milliseconds } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
 import type { App, Host, Job, JobEvent, Rollout } from '../api.js';
+import { parseAdHocHosts } from '../fleet/ad-hoc-hosts.js';
 import { drawSample } from '../fleet/sample.js';
+import { matchesSelector, parseSelector } from '../fleet/selector.js';
 import type { CommandContext } from './context.js';
 import { jobView } from './job-view.js';
 import { parseDuration } from './options/duration.js';
@@ -13,10 +15,16 @@ import { parseRollout, parseSample, type RolloutFlags, type SampleOptions } from
 /** How long a cancelled job may take to tell all its hosts. */
 const CANCEL_DEADLINE: Milliseconds = 30_000;
 
-/** The options that every command which starts a job has. */
-export interface JobOptions {
-  /** '' for all hosts of the inventory. */
+/** Which hosts a command is for. */
+export interface HostChoice {
+  /** A selector; '' for all hosts. */
   readonly on: string;
+  /** Named on the command line and reached by ssh, in place of the inventory. */
+  readonly hosts?: string | undefined;
+}
+
+/** The options that every command which starts a job has. */
+export interface JobOptions extends HostChoice {
   readonly maxParallel: number;
   readonly grace: Milliseconds;
   readonly note: string;
@@ -30,8 +38,7 @@ export interface JobOptions {
 export const THIS_MACHINE: Host = { name: 'localhost', labels: {}, address: { transport: 'local' } };
 
 /** As commander hands them over. */
-export interface JobFlags extends RolloutFlags {
-  readonly on: string;
+export interface JobFlags extends HostChoice, RolloutFlags {
   readonly maxParallel: string;
   readonly grace: string;
   readonly note: string;
@@ -42,6 +49,7 @@ export const JOB_DEFAULTS = { on: '', maxParallel: '32', grace: '60s', note: '' 
 export function parseJobOptions(flags: JobFlags): JobOptions {
   return {
     on: flags.on,
+    hosts: flags.hosts,
     maxParallel: parseWhole('--max-parallel', flags.maxParallel, 1, 10_000),
     grace: parseDuration('--grace', flags.grace),
     note: flags.note,
@@ -51,12 +59,23 @@ export function parseJobOptions(flags: JobFlags): JobOptions {
 }
 
 /** Hosts that match; @throws FailureError when none does */
-export function selectHosts(app: App, selectorText: string): readonly Host[] {
-  const hosts = app.hosts(selectorText);
+export function selectHosts(app: App, choice: HostChoice): readonly Host[] {
+  const hosts = choice.hosts === undefined ? app.hosts(choice.on) : chosenOf(choice.hosts, choice.on);
   if (hosts.length === 0) {
-    throw fail('not-found', `no host matches '${selectorText}'`, '`perftrawl hosts` lists the hosts and their labels');
+    throw fail('not-found', `no host matches '${choice.on}'`, '`perftrawl hosts` lists the hosts and their labels');
   }
   return hosts;
+}
+
+function chosenOf(list: string, on: string): readonly Host[] {
+  const selector = parseSelector(on);
+  return parseAdHocHosts(list).filter((host) => matchesSelector(host, selector));
+}
+
+/** As a person wrote it, for the record. */
+function choiceText({ on, hosts }: HostChoice): string {
+  if (hosts === undefined) return on;
+  return on === '' ? `-H ${hosts}` : `-H ${hosts} --on ${on}`;
 }
 
 /** A host of the inventory by its name; `localhost` is always one. @throws FailureError */
@@ -82,7 +101,7 @@ export async function startJob(
   const job = await app.submit({
     spec,
     ...drawn,
-    selectorText: options.on,
+    selectorText: choiceText(options),
     requester: `${context.io.userName}@${hostname()}`,
     maxParallel: options.maxParallel,
     grace: options.grace,

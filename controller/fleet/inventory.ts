@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { fail } from '../../proto/failure.js';
 import type { Address, Host } from '../api.js';
 import type { IdentityFiles } from '../transport/identity.js';
+import { parseDestination } from '../transport/ssh/destination.js';
 import { expandRange, HostRangeError } from './host-range.js';
 import { nameLabel } from './selector.js';
 
@@ -21,6 +22,8 @@ export interface Inventory {
   readonly hosts: readonly Host[];
   /** Files that the inventory names for mTLS, as absolute paths; what it does not name is undefined. */
   readonly identity: Partial<IdentityFiles>;
+  /** In place of ~/.ssh/config, as an absolute path. */
+  readonly sshConfig?: string;
 }
 
 /** What there is without an inventory: this machine. */
@@ -44,11 +47,13 @@ const hostSchema = z.strictObject({
   labels: labelsSchema.default({}),
   address: z.string().optional(),
   serverName: z.string().optional(),
+  jump: z.string().optional(),
 });
 const inventorySchema = z.strictObject({
   tls: z
     .strictObject({ ca: z.string().optional(), cert: z.string().optional(), key: z.string().optional() })
     .default({}),
+  ssh: z.strictObject({ config: z.string().optional() }).default({}),
   defaults: z.strictObject({ labels: labelsSchema.default({}), address: z.string().optional() }).prefault({}),
   hosts: z.array(hostSchema).min(1, 'an inventory has at least one host'),
 });
@@ -110,12 +115,18 @@ export function parseInventory(text: string, file: string): Inventory {
       throw refuse([{ line: lineOf(at), text: `${formatPlace(at)}: ${error.message}` }]);
     }
   }
-  return { hosts, identity: absolutePaths(read.data.tls, path.dirname(path.resolve(file))) };
+  const directory = path.dirname(path.resolve(file));
+  const { config } = read.data.ssh;
+  return {
+    hosts,
+    identity: absolutePaths(read.data.tls, directory),
+    ...(config === undefined ? {} : { sshConfig: path.resolve(directory, config) }),
+  };
 }
 
 class HostMistake extends Error {
   override readonly name = 'HostMistake';
-  readonly field: 'name' | 'labels' | 'address' | 'serverName';
+  readonly field: 'name' | 'labels' | 'address' | 'serverName' | 'jump';
   constructor(field: HostMistake['field'], message: string) {
     super(message);
     this.field = field;
@@ -145,7 +156,7 @@ function* expandHost(
         `'${name}' is no host name: letters, digits and . _ -, at most 80, no dot or dash first`,
       );
     }
-    yield { name, labels, address: parseAddress(addresses[i], serverNames?.[i]) };
+    yield { name, labels, address: parseAddress(addresses[i], serverNames?.[i], entry.jump) };
   }
 }
 
@@ -167,8 +178,14 @@ function expandLike(field: HostMistake['field'], pattern: string, names: readonl
   return names.map((name, i) => expanded[expanded.length === 1 ? 0 : i].replaceAll('{name}', name));
 }
 
-/** `local`, or `tls://host:port` where host is a name, an IPv4 address or an IPv6 address in brackets. */
-function parseAddress(text: string, serverName: string | undefined): Address {
+/** `local`, `ssh://[user@]host[:port]`, or `tls://host:port`; host is a name, an IPv4 address or an IPv6 address in brackets. */
+function parseAddress(text: string, serverName: string | undefined, jump: string | undefined): Address {
+  if (text.startsWith('ssh://')) {
+    if (serverName !== undefined)
+      throw new HostMistake('serverName', 'a host that is reached by ssh has no serverName');
+    return sshAddress(text, jump);
+  }
+  if (jump !== undefined) throw new HostMistake('jump', 'only hosts that are reached by ssh have a jump host');
   if (text === 'local') {
     if (serverName !== undefined) throw new HostMistake('serverName', 'a local host has no serverName');
     return { transport: 'local' };
@@ -176,10 +193,20 @@ function parseAddress(text: string, serverName: string | undefined): Address {
   const found = /^tls:\/\/(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/[\]]+)):([0-9]{1,5})$/.exec(text);
   const port = Number(found?.[3]);
   if (found === null || port < 1 || port > 65_535 || (found[1] !== undefined && isIP(found[1]) !== 6)) {
-    throw new HostMistake('address', `'${text}' is no address: write local, or tls://HOST:PORT`);
+    throw new HostMistake('address', `'${text}' is no address: write local, ssh://HOST, or tls://HOST:PORT`);
   }
   const address = { transport: 'tls', host: found[1] ?? found[2], port } as const;
   return serverName === undefined ? address : { ...address, serverName };
+}
+
+function sshAddress(text: string, jump: string | undefined): Address {
+  const destination = parseDestination(text.slice('ssh://'.length));
+  if (destination === undefined)
+    throw new HostMistake('address', `'${text}' is no address: write ssh://[USER@]HOST[:PORT]`);
+  const jumps = jump?.split(',').map((one) => one.trim());
+  const wrong = jumps?.find((one) => parseDestination(one) === undefined);
+  if (wrong !== undefined) throw new HostMistake('jump', `'${wrong}' is no jump host: write [USER@]HOST[:PORT]`);
+  return { transport: 'ssh', ...destination, ...(jumps === undefined ? {} : { jumps }) };
 }
 
 function absolutePaths(

@@ -9,20 +9,19 @@ export interface Program {
   remove(): Promise<void>;
 }
 
-/** @param source path relative to this directory. The file is made below the repository, so that it finds node_modules. */
-export async function bundleProgram(source: string): Promise<Program> {
+/** @param source path relative to this directory. The file is made below the repository, so that it finds node_modules; a `whole` one needs none. */
+export async function bundleProgram(source: string, kind: 'module' | 'whole' = 'module'): Promise<Program> {
   const builds = fileURLToPath(new URL('../../build/', import.meta.url));
   await mkdir(builds, { recursive: true });
   const directory = await mkdtemp(join(builds, 'test-program-'));
-  const file = join(directory, 'program.mjs');
+  const file = join(directory, kind === 'module' ? 'program.mjs' : 'program.cjs');
   await build({
     entryPoints: [fileURLToPath(new URL(source, import.meta.url))],
     outfile: file,
     bundle: true,
     platform: 'node',
     target: 'node20',
-    format: 'esm',
-    packages: 'external',
+    ...(kind === 'module' ? { format: 'esm', packages: 'external' } : { format: 'cjs' }),
     logLevel: 'error',
   });
   return { file, remove: () => rm(directory, { recursive: true }) };

@@ -50,7 +50,7 @@ const TOLERATED_OFFSET = 2000;
 async function runDoctor(context: CommandContext, request: DoctorRequest): Promise<ExitCode> {
   const { io } = context;
   return context.withApp(async (app) => {
-    const hosts = selectHosts(app, request.on);
+    const hosts = selectHosts(app, request);
     const asked = io.now();
     const descriptions = await app.describe(hosts, io.interrupt.stop);
     const answered = io.now();
@@ -82,6 +82,7 @@ export function doctorCommand(session: CliSession) {
   return new Command('doctor')
     .description('say what is missing on each host, and the command that mends it; exit code 1 if captures would fail')
     .addOption(HOST_OPTIONS.on)
+    .addOption(HOST_OPTIONS.hosts)
     .option('--stap [script]', `also whether a SystemTap script runs there (default: ${DEFAULT_SCRIPT})`)
     .addHelpText(
       'after',

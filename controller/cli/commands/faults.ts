@@ -80,7 +80,7 @@ async function runFaults(context: CommandContext, request: FaultsRequest): Promi
   const { file, buildOn } = request;
   if (file !== undefined) await access(dirname(file), constants.W_OK);
   return context.withApp(async (app) => {
-    const hosts = selectHosts(app, request.job.on);
+    const hosts = selectHosts(app, request.job);
     const options =
       buildOn === undefined ? request.job : { ...request.job, buildHost: namedHost(app, '--build-on', buildOn) };
     const job = await startJob(context, app, request.spec, hosts, options);
@@ -109,6 +109,7 @@ export function faultsCommand(session: CliSession) {
     .addOption(SELECTOR_OPTIONS.container)
     .addOption(STAP_OPTIONS.cgroup)
     .addOption(HOST_OPTIONS.on)
+    .addOption(HOST_OPTIONS.hosts)
     .addOption(RESTRAINT_OPTIONS.budget)
     .addOption(RESTRAINT_OPTIONS.evenIfBusy)
     .option('-c, --count <faults>', 'one stack per so many faults (default: what perf takes for a sane rate)')

@@ -2,6 +2,7 @@
 import { Command } from '@commander-js/extra-typings';
 import type { ProcessSelector } from '../../../proto/capture.js';
 import type { Host } from '../../api.js';
+import { destinationText } from '../../transport/ssh/destination.js';
 import { type CliSession, examples, HOST_OPTIONS, SELECTOR_OPTIONS } from '../command.js';
 import type { CommandContext } from '../context.js';
 import { EXIT, type ExitCode, exitCodeOfAnswers } from '../exit-codes.js';
@@ -9,21 +10,20 @@ import { writeJson, writeLines } from '../io.js';
 import { parseSelector, type TargetOptions } from '../options/target.js';
 import { failureText } from '../render/failure-text.js';
 import { fitTable } from '../render/fit-table.js';
-import { selectHosts } from '../run-job.js';
+import { type HostChoice, selectHosts } from '../run-job.js';
 
-export interface ProcessesRequest {
-  readonly on: string;
+export interface ProcessesRequest extends HostChoice {
   readonly selector: ProcessSelector;
 }
 
 /** @throws UsageError */
-function parseProcesses(flags: TargetOptions & { readonly on: string }): ProcessesRequest {
-  return { on: flags.on, selector: parseSelector(flags) ?? {} };
+function parseProcesses(flags: TargetOptions & HostChoice): ProcessesRequest {
+  return { on: flags.on, hosts: flags.hosts, selector: parseSelector(flags) ?? {} };
 }
 
-async function runHosts(context: CommandContext, request: { readonly on: string }): Promise<ExitCode> {
+async function runHosts(context: CommandContext, request: HostChoice): Promise<ExitCode> {
   return context.withApp(async (app) => {
-    const hosts = selectHosts(app, request.on);
+    const hosts = selectHosts(app, request);
     if (context.isJson) {
       await writeJson(context.io, { hosts });
       return EXIT.ok;
@@ -43,7 +43,7 @@ async function runHosts(context: CommandContext, request: { readonly on: string 
 async function runProcesses(context: CommandContext, request: ProcessesRequest): Promise<ExitCode> {
   const { io } = context;
   return context.withApp(async (app) => {
-    const answers = await app.listProcesses(selectHosts(app, request.on), request.selector, io.interrupt.stop);
+    const answers = await app.listProcesses(selectHosts(app, request), request.selector, io.interrupt.stop);
     if (context.isJson) {
       await writeJson(io, {
         hosts: answers.map((answer) =>
@@ -75,10 +75,45 @@ async function runProcesses(context: CommandContext, request: ProcessesRequest):
   });
 }
 
+async function runClean(
+  context: CommandContext,
+  request: HostChoice & { readonly force?: true | undefined },
+): Promise<ExitCode> {
+  const { io } = context;
+  return context.withApp(async (app) => {
+    // Without a selector only those that are reached by ssh: nothing was sent to the others.
+    const chosen = selectHosts(app, request);
+    const hosts = request.on === '' ? chosen.filter(({ address }) => address.transport === 'ssh') : chosen;
+    const answers = await app.cleanHosts(hosts, request.force === true, io.interrupt.stop);
+    if (context.isJson) {
+      await writeJson(io, {
+        hosts: answers.map((answer) =>
+          answer.ok
+            ? { host: answer.host.name, removed: answer.value }
+            : { host: answer.host.name, failure: answer.failure },
+        ),
+      });
+      return exitCodeOfAnswers(answers);
+    }
+    for (const answer of answers) {
+      if (!answer.ok) await writeLines(io.stderr, [`${answer.host.name}: ${failureText(answer.failure)}`]);
+      else if (answer.value.length === 0) await writeLines(io.stdout, [`${answer.host.name}: nothing was there`]);
+      else {
+        const lines = answer.value.map(
+          ({ path, kibibytes }) => `${answer.host.name}: removed ${path} (${kibibytes} KiB)`,
+        );
+        await writeLines(io.stdout, lines);
+      }
+    }
+    return exitCodeOfAnswers(answers);
+  });
+}
+
 export function hostsCommand(session: CliSession) {
   const list = new Command('ls')
     .description('list the hosts of the inventory')
     .addOption(HOST_OPTIONS.on)
+    .addOption(HOST_OPTIONS.hosts)
     .addHelpText(
       'after',
       examples([{ does: 'the database hosts outside eu', line: "perftrawl hosts ls --on 'role=db,region!=eu'" }]),
@@ -87,6 +122,7 @@ export function hostsCommand(session: CliSession) {
   const processes = new Command('ps')
     .description('list processes on the hosts; what a selector of record would choose')
     .addOption(HOST_OPTIONS.on)
+    .addOption(HOST_OPTIONS.hosts)
     .addOption(SELECTOR_OPTIONS.comm)
     .addOption(SELECTOR_OPTIONS.cmdline)
     .addOption(SELECTOR_OPTIONS.unit)
@@ -96,10 +132,21 @@ export function hostsCommand(session: CliSession) {
       examples([{ does: 'every postgres of the fleet', line: 'perftrawl hosts ps --comm postgres' }]),
     )
     .action(async (flags) => session.end(await runProcesses(session.context(), parseProcesses(flags))));
+  const clean = new Command('clean')
+    .description('remove what was sent to hosts that are reached by ssh: agents and their state')
+    .addOption(HOST_OPTIONS.on)
+    .addOption(HOST_OPTIONS.hosts)
+    .option('--force', 'also where captures were not fetched yet; they are lost')
+    .addHelpText(
+      'after',
+      examples([{ does: 'leave nothing on two hosts', line: 'perftrawl hosts clean -H db1,bastion/db2' }]),
+    )
+    .action(async (flags) => session.end(await runClean(session.context(), flags)));
   return new Command('hosts')
     .description('the hosts of the inventory, and what runs on them')
     .addCommand(list, { isDefault: true })
     .addCommand(processes)
+    .addCommand(clean)
     .addHelpText(
       'after',
       examples([
@@ -110,7 +157,14 @@ export function hostsCommand(session: CliSession) {
 }
 
 function addressText({ address }: Host): string {
-  return address.transport === 'local' ? '-' : `${address.host}:${address.port}`;
+  switch (address.transport) {
+    case 'local':
+      return '-';
+    case 'tls':
+      return `${address.host}:${address.port}`;
+    case 'ssh':
+      return [...(address.jumps ?? []), destinationText(address)].join('/');
+  }
 }
 
 function labelsText({ labels }: Host): string {

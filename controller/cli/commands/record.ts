@@ -106,7 +106,7 @@ async function runRecord(context: CommandContext, request: RecordRequest): Promi
     if (file !== undefined) await access(dirname(file), constants.W_OK);
   }
   return context.withApp(async (app) => {
-    const hosts = selectHosts(app, request.job.on);
+    const hosts = selectHosts(app, request.job);
     const job = await startJob(context, app, request.spec, hosts, request.job);
     const written: string[] = [];
     const profile = await app.profile(job.id);
@@ -150,6 +150,7 @@ export function recordCommand(session: CliSession) {
     .addOption(SELECTOR_OPTIONS.unit)
     .addOption(SELECTOR_OPTIONS.container)
     .addOption(HOST_OPTIONS.on)
+    .addOption(HOST_OPTIONS.hosts)
     .addOption(RESTRAINT_OPTIONS.budget)
     .addOption(RESTRAINT_OPTIONS.evenIfBusy)
     .option('-m, --mmap-pages <pages>', 'ring buffer pages per CPU, a power of two; more when samples are lost')

@@ -108,7 +108,7 @@ function checkWord(word: string): string {
 
 async function runStap(context: CommandContext, request: StapRequest): Promise<ExitCode> {
   return context.withApp(async (app) => {
-    const hosts = selectHosts(app, request.job.on);
+    const hosts = selectHosts(app, request.job);
     const { buildOn, hasInterval } = request;
     const { stop } = context.io.interrupt;
     const interval = hasInterval ? request.spec.interval : await defaultInterval(app, hosts[0], request.spec, stop);
@@ -163,6 +163,7 @@ export function stapCommand(session: CliSession) {
     .addOption(SELECTOR_OPTIONS.container)
     .addOption(STAP_OPTIONS.cgroup)
     .addOption(HOST_OPTIONS.on)
+    .addOption(HOST_OPTIONS.hosts)
     .addOption(RESTRAINT_OPTIONS.budget)
     .addOption(RESTRAINT_OPTIONS.evenIfBusy)
     .addOption(STAP_OPTIONS.buildOn)

@@ -55,7 +55,7 @@ function parseStat(flags: StatFlags): StatRequest {
 
 async function runStat(context: CommandContext, request: StatRequest): Promise<ExitCode> {
   return context.withApp(async (app) => {
-    const hosts = selectHosts(app, request.job.on);
+    const hosts = selectHosts(app, request.job);
     const job = await startJob(context, app, request.spec, hosts, request.job, request.isPerHost);
     await reportJob(context, app, job, [], { isPerHost: request.isPerHost });
     return exitCodeOfJob(job.state);
@@ -85,6 +85,7 @@ export function statCommand(session: CliSession) {
     .option('--per-cpu', 'count each CPU apart')
     .option('--per-host', 'show each host apart')
     .addOption(HOST_OPTIONS.on)
+    .addOption(HOST_OPTIONS.hosts)
     .addOption(RESTRAINT_OPTIONS.budget)
     .addOption(RESTRAINT_OPTIONS.evenIfBusy)
     .addOption(ROLLOUT_OPTIONS.canary)

@@ -178,9 +178,9 @@ describe('global options', () => {
     await run(['hosts'], { app, onOpen, env });
     await run(['--inventory', 'a.yaml', 'hosts', '--data', 'd'], { app, onOpen, env });
     expect(opened).toEqual([
-      { inventoryFile: undefined, dataDirectory: undefined },
-      { inventoryFile: '/env/i.yaml', dataDirectory: '/env/data' },
-      { inventoryFile: 'a.yaml', dataDirectory: 'd' },
+      { inventoryFile: undefined, dataDirectory: undefined, sshConfigFile: undefined },
+      { inventoryFile: '/env/i.yaml', dataDirectory: '/env/data', sshConfigFile: undefined },
+      { inventoryFile: 'a.yaml', dataDirectory: 'd', sshConfigFile: undefined },
     ]);
   });
 

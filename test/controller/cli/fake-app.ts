@@ -1,7 +1,17 @@
 // An app without agents: it answers what a test gives it and remembers what it was asked. Streams and a whole command line around it.
 import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
-import type { Answer, App, Host, HostRun, Job, JobRequest, JobState, RunOptions } from '../../../controller/api.js';
+import type {
+  Answer,
+  App,
+  Host,
+  HostRun,
+  Job,
+  JobRequest,
+  JobState,
+  RemovedFile,
+  RunOptions,
+} from '../../../controller/api.js';
 import { runCli } from '../../../controller/cli/cli.js';
 import type { AppOptions } from '../../../controller/cli/context.js';
 import type { CliIo } from '../../../controller/cli/io.js';
@@ -197,6 +207,14 @@ export class FakeApp implements App {
   async text(_jobId: string, host: string): Promise<readonly TextLine[]> {
     return this.lines[host] ?? [];
   }
+  async cleanHosts(hosts: readonly Host[]): Promise<readonly Answer<readonly RemovedFile[]>[]> {
+    return hosts.map((host) => ({
+      host,
+      ok: true,
+      value: [{ path: '/root/.cache/perftrawl/agent-1.cjs', kibibytes: 7 }],
+    }));
+  }
+
   async *fetchArtifact(_job: string, host: string, name: string, offset: number): AsyncGenerator<ArtifactPart> {
     this.calls.push(`fetch ${host} ${name} from ${offset}`);
     yield { data: this.artifact.subarray(offset, offset + 4) };

@@ -17,4 +17,5 @@ addAgentService(
 const stream = stdioDuplex();
 stream.on('error', () => process.exit(0));
 stream.on('close', () => process.exit(0));
-await serveStream(server, stream);
+// Not awaited: as one CommonJS file it has no await at the top.
+serveStream(server, stream).catch(() => process.exit(1));

@@ -32,7 +32,11 @@ export function transportContract(name: string, prepare: () => Promise<Subject>)
     afterAll(() => subject.close());
     beforeEach(async () => {
       const { transport } = subject;
-      pool = new HostPool({ transports: { local: transport, tls: transport }, clock: systemClock, random: () => 0.5 });
+      pool = new HostPool({
+        transports: { local: transport, tls: transport, ssh: transport },
+        clock: systemClock,
+        random: () => 0.5,
+      });
       api = await pool.api(subject.host);
     });
     afterEach(() => pool.close());

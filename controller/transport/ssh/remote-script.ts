@@ -1,0 +1,184 @@
+// What is run on a host by its login shell: one word for `sh -c`, the same for every shell (no quote and no `!` within), and what it answers.
+//
+// Login shells may print before they run anything (.bashrc, a banner): the answer begins after a line that holds a fresh random mark.
+import type { Readable } from 'node:stream';
+import { fail } from '../../../proto/failure.js';
+
+/** What a host tells about itself before an agent runs there. */
+export interface RemoteFacts {
+  /** `uname -s` and `uname -m`. */
+  readonly system: string;
+  readonly machine: string;
+  readonly uid: number;
+  /** Whether `sudo -n` runs commands as root; undefined for root. */
+  readonly hasSudo: boolean | undefined;
+  /** A Node of version 20 or newer: `v20.1.0 /usr/bin/node`; '' for none. */
+  readonly node: string;
+  readonly outcome: 'started' | 'absent';
+}
+
+export interface AgentFiles {
+  /** Name of the script for a host's own Node, below its cache directory. */
+  readonly script: string;
+  /** Name of the single executable. */
+  readonly executable: string;
+}
+
+/** Bytes before the mark that are read past, and bytes of the answer. */
+const mostNoise = 256 * 1024;
+const longestAnswer = 16 * 1024;
+
+/** `$d`: our directory below the home, else in /var/tmp. Links and the directories of others are passed over. */
+const directories = `for d in "\${XDG_CACHE_HOME:-$HOME/.cache}/perftrawl" "/var/tmp/perftrawl-$u"; do test -L "$d" && continue;`;
+const environment =
+  'PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; export PATH; u=$(id -u); s="";';
+const privilege =
+  'if test "$u" -ne 0; then if sudo -n true </dev/null >/dev/null 2>&1; then s="sudo -n --"; echo "sudo yes"; else echo "sudo no"; fi; fi;';
+/** Of agents started over ssh; an agent that was installed has another. */
+const state = `if test "$u" -eq 0 || test -n "$s"; then t=/var/lib/perftrawl/ssh; else t="\${XDG_STATE_HOME:-$HOME/.local/state}/perftrawl/ssh"; fi;`;
+const findNode =
+  'n=""; for c in node nodejs /usr/local/bin/node /usr/local/node/bin/node /opt/node*/bin/node "$HOME"/.nvm/versions/node/*/bin/node "$HOME"/.local/bin/node;' +
+  ' do p=$(command -v "$c" 2>/dev/null) || continue; v=$("$p" -v </dev/null 2>/dev/null) || continue;' +
+  ' case "$v" in v[0-9].*|v1[0-9].*) continue;; v[0-9]*) n="$p"; echo "node $v $p"; break;; esac; done;';
+
+/** Start the agent if it is there; else say so. */
+export function startScript(mark: string, { script, executable }: AgentFiles): string {
+  return word(
+    `${begin(mark)} ${environment} echo "system $(uname -s)"; echo "machine $(uname -m)"; echo "uid $u"; ${privilege} ${state} ${findNode}`,
+    `${directories} test -O "$d" || continue;`,
+    `if test -n "$n" && test -f "$d/${script}"; then echo started; exec $s "$n" "$d/${script}" --stdio --state "$t"; fi;`,
+    `if test -z "$n" && test -x "$d/${executable}"; then echo started; exec $s "$d/${executable}" --stdio --state "$t"; fi;`,
+    'done; echo absent',
+  );
+}
+
+export interface UploadedFile {
+  readonly name: string;
+  /** Of the file once unpacked, lower-case hex. */
+  readonly sha256: string;
+  readonly isExecutable: boolean;
+}
+
+/** Take a file, compressed by gzip, from stdin: it appears under its name when its sum is right, and not before. Last line: `done`, `full`, `bad SUM` or `nowhere`. */
+export function uploadScript(mark: string, { name, sha256, isExecutable }: UploadedFile): string {
+  const part = `$d/.part-${mark}`;
+  const canRun = isExecutable
+    ? `printf "#%s/bin/sh\\nexit 0\\n" "$(printf "\\041")" > "${part}" && chmod 700 "${part}" && "${part}" 2>/dev/null || { rm -f "${part}"; continue; };`
+    : '';
+  return word(
+    `${begin(mark)} ${environment} umask 077; ${directories} mkdir -p "$d" 2>/dev/null || continue; test -O "$d" || continue;`,
+    `find "$d" -name ".part-*" -mmin +60 -exec rm -f {} + 2>/dev/null; (: > "${part}") 2>/dev/null || continue; ${canRun}`,
+    `if gzip -dc > "${part}"; then h=$(sha256sum < "${part}" | cut -c1-64);`,
+    `if test "$h" = ${sha256}; then chmod 700 "${part}"; mv -f "${part}" "$d/${name}" && echo done && exit 0; fi; echo "bad $h"; else echo full; fi;`,
+    `rm -f "${part}"; exit 0; done; echo nowhere`,
+  );
+}
+
+/** Remove all that was ever put there. One line for each thing: `removed KIB PATH`, then `done`. */
+export function cleanScript(mark: string): string {
+  return word(
+    `${begin(mark)} ${environment} ${privilege} ${state}`,
+    `${directories} test -O "$d" || continue; for f in "$d"/agent-* "$d"/.part-*; do if test -f "$f"; then k=$(du -sk "$f" | cut -f1); rm -f "$f" && echo "removed $k $f"; fi; done; rmdir "$d" 2>/dev/null; done;`,
+    'if $s test -d "$t"; then k=$($s du -sk "$t" | cut -f1); $s rm -rf "$t" && echo "removed $k $t"; fi; echo done',
+  );
+}
+
+/** Reads past noise to the mark, then lines until `isLast`; what follows stays in the stream. @throws FailureError */
+export async function readAnswer(
+  stream: Readable,
+  mark: string,
+  isLast: (line: string) => boolean,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const begun = Buffer.from(`\n${mark}\n`);
+  let buffer = Buffer.alloc(0);
+  let isMarked = false;
+  const lines: string[] = [];
+  for (;;) {
+    if (!isMarked) {
+      const at = buffer.indexOf(begun);
+      if (at >= 0) {
+        isMarked = true;
+        buffer = buffer.subarray(at + begun.length);
+      } else if (buffer.length > mostNoise) {
+        throw fail('bad-data', 'its login shell prints without end before it runs a command', 'mend .bashrc there');
+      }
+    }
+    if (isMarked) {
+      for (let end = buffer.indexOf(10); end >= 0; end = buffer.indexOf(10)) {
+        const line = buffer.toString('utf8', 0, end);
+        buffer = buffer.subarray(end + 1);
+        lines.push(line);
+        if (!isLast(line)) continue;
+        if (buffer.length > 0) stream.unshift(buffer);
+        return lines;
+      }
+      if (buffer.length > longestAnswer || lines.length > 1000) {
+        throw fail('bad-data', 'its answer to the first command has no end', 'look at the login shell there');
+      }
+    }
+    buffer = Buffer.concat([buffer, await nextChunk(stream, signal)]);
+  }
+}
+
+/** @throws FailureError 'bad-data' for an answer that lacks what every host tells */
+export function parseFacts(lines: readonly string[]): RemoteFacts {
+  const value = (key: string) => lines.find((line) => line.startsWith(`${key} `))?.slice(key.length + 1);
+  const uid = Number(value('uid'));
+  const [system, machine] = [value('system'), value('machine')];
+  if (system === undefined || machine === undefined || !Number.isInteger(uid)) {
+    throw fail(
+      'bad-data',
+      `it answers strangely: ${JSON.stringify(lines.slice(0, 3).join(' '))}`,
+      'is it a Unix host?',
+    );
+  }
+  return {
+    system,
+    machine,
+    uid,
+    hasSudo: uid === 0 ? undefined : value('sudo') === 'yes',
+    node: value('node') ?? '',
+    outcome: lines.at(-1) === 'started' ? 'started' : 'absent',
+  };
+}
+
+function begin(mark: string): string {
+  return `printf "\\n%s\\n" ${mark};`;
+}
+
+/** Nothing in the scripts needs a single quote, and history expansion of csh has nothing to expand. */
+function word(...parts: readonly string[]): string {
+  const script = parts.join(' ');
+  if (/['!\n]/.test(script)) throw fail('internal', 'a remote script with a character that shells read differently');
+  return `sh -c '${script}'`;
+}
+
+function nextChunk(stream: Readable, signal: AbortSignal): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => {
+      for (const [event, listener] of listeners) stream.off(event, listener);
+      signal.removeEventListener('abort', onAbort);
+      act();
+    };
+    const take = (): boolean => {
+      const chunk: unknown = stream.read();
+      if (!Buffer.isBuffer(chunk)) return false;
+      settle(() => resolve(chunk));
+      return true;
+    };
+    const onEnd = () => settle(() => reject(fail('unreachable', 'its login shell ended without an answer', '')));
+    const onError = (error: Error) => settle(() => reject(error));
+    const onAbort = () => settle(() => reject(signal.reason));
+    const listeners = [
+      ['readable', take],
+      ['end', onEnd],
+      ['close', onEnd],
+      ['error', onError],
+    ] as const;
+    if (signal.aborted) return reject(signal.reason);
+    for (const [event, listener] of listeners) stream.on(event, listener);
+    signal.addEventListener('abort', onAbort, { once: true });
+    take();
+  });
+}

@@ -1,0 +1,325 @@
+// The `ssh` transport: nothing on the host but sshd and perf. The agent is sent on first use and started on an exec channel; nothing listens.
+import { randomBytes } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import type ssh2 from 'ssh2';
+import type { Milliseconds } from '../../../proto/capture.js';
+import { FailureError, fail } from '../../../proto/failure.js';
+import type { Host, RemovedFile } from '../../api.js';
+import { firstBytes } from '../first-bytes.js';
+import type { Transport } from '../transport.js';
+import type { AgentFile, AgentPackage } from './agent-package.js';
+import { type AskSecret, Passphrases } from './auth.js';
+import { connectSsh } from './connection.js';
+import { parseDestination, type SshDestination } from './destination.js';
+import { cleanScript, parseFacts, type RemoteFacts, readAnswer, startScript, uploadScript } from './remote-script.js';
+import { readSettings, type SettingsOptions, type SshSettings } from './settings.js';
+
+export interface SshOptions extends SettingsOptions {
+  /** The agent to send; read when a host needs it. */
+  readonly agentPackage: () => Promise<AgentPackage>;
+  readonly askSecret: AskSecret;
+  /** For one connection, where ssh's configuration sets none. */
+  readonly connectTimeout: Milliseconds;
+}
+
+export interface SshTransport extends Transport {
+  /** Remove all that was ever sent to a host, and the state of agents started over ssh. @throws FailureError */
+  clean(host: Host, signal: AbortSignal): Promise<readonly RemovedFile[]>;
+}
+
+/** Beyond this a host is taken for one that does not answer. */
+const answerTimeout: Milliseconds = 30_000;
+/** An executable has some 35 MB. */
+const uploadTimeout: Milliseconds = 10 * 60_000;
+const longestStderr = 4096;
+const mostJumps = 8;
+
+export function sshTransport(options: SshOptions): SshTransport {
+  const links = new Links(options);
+  return {
+    async open(host, signal) {
+      if (signal.aborted) throw fail('cancelled', `connecting to ${host.name}: cancelled`);
+      const link = await links.open(host, signal);
+      try {
+        const limit = AbortSignal.any([signal, AbortSignal.timeout(uploadTimeout)]);
+        const channel = await startAgent(link, host, await options.agentPackage(), limit);
+        channel.once('close', () => link.close());
+        link.client.on('error', (error) => channel.destroy(broken(host, error)));
+        link.client.once('close', () => channel.destroy(broken(host, new Error('the connection was closed'))));
+        return channel;
+      } catch (error) {
+        link.close();
+        throw explain(error, host, signal);
+      }
+    },
+    async clean(host, signal) {
+      const link = await links.open(host, signal);
+      try {
+        const mark = newMark();
+        const { channel } = await execute(link.client, cleanScript(mark), signal);
+        const limit = AbortSignal.any([signal, AbortSignal.timeout(answerTimeout)]);
+        const lines = await readAnswer(channel, mark, (line) => line === 'done', limit);
+        return lines.flatMap((line) => {
+          const found = /^removed (\d+) (.+)$/.exec(line);
+          return found === null ? [] : [{ kibibytes: Number(found[1]), path: found[2] }];
+        });
+      } catch (error) {
+        throw explain(error, host, signal);
+      } finally {
+        link.close();
+      }
+    },
+  };
+}
+
+/** A connection in use; closing it lets go of the jump hosts too. */
+interface Link {
+  readonly client: ssh2.Client;
+  close(): void;
+}
+
+/** Connections; those of jump hosts are shared by all hosts behind them. */
+class Links {
+  readonly #options: SshOptions;
+  readonly #passphrases: Passphrases;
+  readonly #jumps = new Map<string, { readonly link: Promise<Link>; users: number }>();
+
+  constructor(options: SshOptions) {
+    this.#options = options;
+    this.#passphrases = new Passphrases(options.askSecret);
+  }
+
+  async open(host: Host, signal: AbortSignal): Promise<Link> {
+    const { address } = host;
+    if (address.transport !== 'ssh') throw fail('internal', `${host.name} is not reached by ssh`);
+    const route = await this.#route(address, signal);
+    return this.#follow(route, signal);
+  }
+
+  /** The settings of each hop, the host last. */
+  async #route(
+    address: SshDestination & { readonly jumps?: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<readonly SshSettings[]> {
+    const target = await readSettings(address, this.#options, signal);
+    const jumps = address.jumps ?? target.proxyJump?.split(',') ?? [];
+    if (jumps.length > mostJumps) throw fail('bad-request', `more than ${mostJumps} jump hosts`);
+    const route: SshSettings[] = [];
+    for (const [index, text] of jumps.entries()) {
+      const destination = parseDestination(
+        text
+          .trim()
+          .replace(/^ssh:\/\//, '')
+          .replace(/\/$/, ''),
+      );
+      if (destination === undefined) throw fail('bad-request', `'${text}' is no jump host`, 'write [USER@]HOST[:PORT]');
+      const settings = await readSettings(destination, this.#options, signal);
+      // As in ssh, the first jump host may itself be reached by others.
+      const before = index === 0 ? (settings.proxyJump?.split(',') ?? []) : [];
+      for (const further of before) {
+        const one = parseDestination(further.trim());
+        if (one !== undefined) route.push(await readSettings(one, this.#options, signal));
+      }
+      route.push(settings);
+    }
+    return [...route, target];
+  }
+
+  async #follow(route: readonly SshSettings[], signal: AbortSignal): Promise<Link> {
+    const before = route.slice(0, -1);
+    const target = route[route.length - 1];
+    const jump = before.length === 0 ? undefined : await this.#jump(before);
+    try {
+      const client = await connectSsh(target, jump?.client, this.#connection(), signal);
+      return {
+        client,
+        close() {
+          client.end();
+          jump?.close();
+        },
+      };
+    } catch (error) {
+      jump?.close();
+      throw error;
+    }
+  }
+
+  async #jump(route: readonly SshSettings[]): Promise<Link> {
+    const key = route.map(({ user, hostName, port }) => `${user}@${hostName}:${port}`).join(' ');
+    let known = this.#jumps.get(key);
+    if (known === undefined) {
+      // Shared: no single host's signal may end it.
+      const link = this.#follow(route, AbortSignal.timeout(2 * this.#options.connectTimeout));
+      const entry = { link, users: 0 };
+      known = entry;
+      this.#jumps.set(key, entry);
+      const forget = () => {
+        if (this.#jumps.get(key) === entry) this.#jumps.delete(key);
+      };
+      link.then(({ client }) => client.once('close', forget), forget);
+    }
+    const entry = known;
+    entry.users++;
+    let isOpen = true;
+    const close = (link: Link) => {
+      if (!isOpen) return;
+      isOpen = false;
+      if (--entry.users > 0) return;
+      this.#jumps.delete(key);
+      link.close();
+    };
+    try {
+      const link = await entry.link;
+      return { client: link.client, close: () => close(link) };
+    } catch (error) {
+      entry.users--;
+      if (error instanceof FailureError) {
+        const { code, message, remedy } = error.failure;
+        throw fail(code, `the jump host: ${message}`, remedy, error);
+      }
+      throw error;
+    }
+  }
+
+  #connection() {
+    return { passphrases: this.#passphrases, connectTimeout: this.#options.connectTimeout };
+  }
+}
+
+interface Execution {
+  readonly channel: ssh2.ClientChannel;
+  /** The last bytes of stderr so far. */
+  readonly said: () => string;
+}
+
+async function startAgent(link: Link, host: Host, pack: AgentPackage, signal: AbortSignal): Promise<Duplex> {
+  for (let attempt = 1; ; attempt++) {
+    const mark = newMark();
+    const { channel, said } = await execute(link.client, startScript(mark, pack.names), signal);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(answerTimeout)]);
+    const lines = await readAnswer(channel, mark, (line) => line === 'started' || line === 'absent', limit);
+    const facts = parseFacts(lines);
+    if (facts.outcome === 'started') {
+      const ended = () =>
+        fail(
+          'unreachable',
+          `the agent on ${host.name} ended at once${said() === '' ? '' : `: ${said()}`}`,
+          'look at that host',
+        );
+      await firstBytes(channel, ended, limit);
+      return channel;
+    }
+    if (attempt > 1)
+      throw fail('refused', `the agent that was sent to ${host.name} is not there any more`, 'try again');
+    await send(link, host, await fileFor(facts, host, pack), signal);
+  }
+}
+
+function fileFor(facts: RemoteFacts, host: Host, pack: AgentPackage): Promise<AgentFile> {
+  if (facts.system !== 'Linux') {
+    throw fail('refused', `${host.name} runs ${facts.system}: perf is a tool of Linux`, 'leave that host out');
+  }
+  if (facts.node !== '') return pack.script();
+  const { machine } = pack.runsOn;
+  if (facts.machine === machine && process.platform === 'linux') return pack.executable();
+  throw fail(
+    'tool-missing',
+    `${host.name} has no Node of version 20 or newer, and the one here is not for its processor (${facts.machine}, here ${machine})`,
+    'install Node 20 there',
+  );
+}
+
+async function send(link: Link, host: Host, file: AgentFile, signal: AbortSignal): Promise<void> {
+  const mark = newMark();
+  const { channel, said } = await execute(link.client, uploadScript(mark, file), signal);
+  channel.end(file.compressed);
+  const isLast = (line: string) => /^(done|full|nowhere|bad( .*)?)$/.test(line);
+  const answer = (await readAnswer(channel, mark, isLast, signal)).at(-1) ?? '';
+  if (answer === 'done') return;
+  const why = said() === '' ? '' : `: ${said()}`;
+  if (answer === 'full') {
+    throw fail(
+      'exhausted',
+      `${host.name} has no room for the agent (or no gzip)${why}`,
+      'make room in its home directory',
+    );
+  }
+  if (answer === 'nowhere') {
+    const remedy = 'make ~/.cache or /var/tmp writable there, on a file system that is not noexec';
+    throw fail('permission', `${host.name} has no place for the agent${why}`, remedy);
+  }
+  throw fail(
+    'bad-data',
+    `the agent arrived damaged on ${host.name} (or sha256sum is missing there)${why}`,
+    'try again',
+  );
+}
+
+function execute(client: ssh2.Client, command: string, signal: AbortSignal): Promise<Execution> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    const onClose = () => reject(fail('unreachable', 'the connection was closed before a command could run'));
+    const settle = (act: () => void) => {
+      signal.removeEventListener('abort', onAbort);
+      client.off('close', onClose);
+      act();
+    };
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    client.once('close', onClose);
+    client.exec(command, (error, channel) => {
+      if (error !== undefined) {
+        settle(() =>
+          reject(
+            fail(
+              'unreachable',
+              `its sshd runs no command: ${error.message}`,
+              'look at MaxSessions and ForceCommand there',
+            ),
+          ),
+        );
+        return;
+      }
+      let stderr = Buffer.alloc(0);
+      channel.stderr.on('data', (chunk: Buffer) => {
+        stderr = Buffer.concat([stderr, chunk]).subarray(-longestStderr);
+      });
+      // Joining it to a socket (proto/socket-pair.ts) alone takes more than the ten that Node finds suspicious.
+      channel.setMaxListeners(32);
+      // A channel closes only after this end has ended too.
+      channel.once('end', () => channel.end());
+      settle(() => resolve({ channel, said: () => stderr.toString('utf8').trim() }));
+    });
+  });
+}
+
+function explain(error: unknown, host: Host, signal: AbortSignal): FailureError {
+  if (signal.aborted) return fail('cancelled', `connecting to ${host.name}: cancelled`, '', error);
+  if (error instanceof FailureError) {
+    const { code, message, remedy } = error.failure;
+    return message.includes(host.name) ? error : fail(code, `${host.name}: ${message}`, remedy, error);
+  }
+  if (error instanceof DOMException) {
+    return fail(
+      'unreachable',
+      `${host.name} let us in and then answered nothing`,
+      'look at its load, and at the login shell',
+      error,
+    );
+  }
+  return broken(host, error);
+}
+
+function broken(host: Host, error: unknown): FailureError {
+  const message = error instanceof Error ? error.message : String(error);
+  return fail(
+    'unreachable',
+    `the ssh connection to ${host.name} broke: ${message}`,
+    'look at the network between here and there',
+    error,
+  );
+}
+
+function newMark(): string {
+  return `perftrawl-${randomBytes(12).toString('hex')}`;
+}
