@@ -23,6 +23,8 @@ const environment = {
   PERFTRAWL_INVENTORY: join(directory, 'inventory.yaml'),
   PERFTRAWL_CONFIG: directory,
   PERFTRAWL_STATE: join(directory, 'state', 'workstation'),
+  // Setting up may have kept this machine busy until a moment ago; that is no reason not to show it.
+  PERFTRAWL_ADMISSION: 'off',
 };
 
 /** Everything outlives a capture by far and ends by itself even if this script is killed. */

@@ -50,6 +50,9 @@ export class Fleet {
       PERFTRAWL_DATA: join(directory, 'data'),
       PERFTRAWL_INVENTORY: join(directory, 'inventory.yaml'),
       LANG: 'C.UTF-8',
+      // What captures cost, and how busy this machine is, other tests look at.
+      PERFTRAWL_ADMISSION: 'off',
+      PERFTRAWL_AGENT_BUDGET: 'none',
     };
   }
 
