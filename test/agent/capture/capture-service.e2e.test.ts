@@ -167,7 +167,7 @@ describe('record', () => {
   });
 
   it('ends with the processes it observes', async () => {
-    const short = await host.startWorkload('faults', '2000', '5', '5', '0', '2000');
+    const short = await host.startWorkload('faults', '6000', '5', '5', '0', '2000');
     const events = await capture(service, 'short', faultsOf(short, { duration: 600_000 }));
     expect(the(events, 'done')).toMatchObject({ outcome: 'finished' });
     expect(total(profileOf(events), 'page-faults')).toBeGreaterThan(0);
