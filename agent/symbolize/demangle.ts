@@ -68,12 +68,9 @@ async function demangleWithWasm(names: readonly string[], readable: Map<string, 
  */
 export function withoutParameters(mangled: string, demangled: string): string {
   if (demangled === mangled) return demangled;
-  if (mangled.startsWith('_R')) return demangled.replace(/(?:\.\d+)+$/, '');
-  const whole = demangled
-    .replace(/(?: \[clone [^\]]*\])+$/, '')
-    .replaceAll(', >', '>')
-    .replaceAll('_GLOBAL__N_1', '(anonymous namespace)');
-  const name = whole.replace(/(?: const| volatile| &&?)+$/, '');
+  if (mangled.startsWith('_R')) return withoutNumbers(demangled);
+  const whole = withoutClones(demangled).replaceAll(', >', '>').replaceAll('_GLOBAL__N_1', '(anonymous namespace)');
+  const name = withoutQualifiers(whole);
   if (!name.endsWith(')')) return whole;
   let depth = 0;
   for (let at = name.length - 1; at > 0; at--) {
@@ -82,6 +79,40 @@ export function withoutParameters(mangled: string, demangled: string): string {
     if (depth === 0) return name.slice(0, at);
   }
   return whole;
+}
+
+// Names of hostile files have 64 KiB: what they end in is looked for from the end, since a pattern would try every beginning.
+
+/** `ARGV` of `ARGV.0.1`. */
+function withoutNumbers(name: string): string {
+  for (let end = name.length; ; ) {
+    let at = end;
+    while (at > 0 && name[at - 1] >= '0' && name[at - 1] <= '9') at--;
+    if (at === end || name[at - 1] !== '.') return name.slice(0, end);
+    end = at - 1;
+  }
+}
+
+/** `f()` of `f() [clone .isra.0] [clone .cold]`. */
+function withoutClones(name: string): string {
+  let end = name.length;
+  while (name[end - 1] === ']') {
+    const open = name.lastIndexOf(' [clone ', end - 1);
+    if (open < 0 || name.lastIndexOf(']', end - 2) > open) break;
+    end = open;
+  }
+  return name.slice(0, end);
+}
+
+const QUALIFIERS = [' const', ' volatile', ' &', ' &&'];
+
+function withoutQualifiers(name: string): string {
+  let end = name.length;
+  for (let last: string | undefined = ''; last !== undefined; end -= last?.length ?? 0) {
+    const to = end;
+    last = QUALIFIERS.find((word) => name.endsWith(word, to));
+  }
+  return name.slice(0, end);
 }
 
 function isOcaml(name: string): boolean {
