@@ -80,6 +80,7 @@ export function cgroupArgument(path: string): string {
   if (/[,;]/.test(path)) throw refused('perf takes `,` and `;` for separators');
   const relative = path.replace(/^\/sys\/fs\/cgroup(?:\/unified|\/perf_event)?(?=\/|$)/, '').replace(/^\/+|\/+$/g, '');
   if (relative.split('/').some((part) => part === '..' || part === '.')) throw refused('it holds `.` or `..`');
+  if (relative.startsWith('-')) throw refused('it begins with a dash, as an option does');
   return relative === '' ? '/' : relative;
 }
 

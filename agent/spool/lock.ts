@@ -10,8 +10,36 @@ import { isAlive, ownIdentity, toIdentity } from './owner.js';
 const PATIENCE_MS = 20_000;
 let tickets = 0;
 
-/** Run `work` while no other process (and no other call of this one) holds the lock at `path`. */
+/** Calls of this process, by path: they come one after another, so that a flood of them does not poll the file all at once. */
+const queues = new Map<string, { waiting: number; last: Promise<unknown> }>();
+/** More at a time is no work but an attack. */
+const MOST_WAITING = 64;
+
+/**
+ * Run `work` while no other process (and no other call of this one) holds the lock at `path`.
+ * @throws FailureError `exhausted` when too many wait for it already
+ */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const queue = queues.get(path) ?? { waiting: 0, last: Promise.resolve() };
+  if (queue.waiting >= MOST_WAITING) {
+    throw fail(
+      'exhausted',
+      `${MOST_WAITING} requests wait for their turn on this host already`,
+      'send fewer at a time',
+    );
+  }
+  queues.set(path, queue);
+  queue.waiting++;
+  const turn = queue.last.then(() => holdLock(path, work));
+  queue.last = turn.catch(() => undefined);
+  try {
+    return await turn;
+  } finally {
+    if (--queue.waiting === 0) queues.delete(path);
+  }
+}
+
+async function holdLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const ticket = `${path}.${process.pid}.${tickets++}`;
   await writeFile(ticket, JSON.stringify(ownIdentity()), { mode: 0o600 });
   try {
