@@ -20,7 +20,17 @@ export interface HostChoice {
   /** A selector; '' for all hosts. */
   readonly on: string;
   /** Named on the command line and reached by ssh, in place of the inventory. */
+  readonly hosts: string | undefined;
+}
+
+/** As commander hands them over. */
+export interface HostFlags {
+  readonly on: string;
   readonly hosts?: string | undefined;
+}
+
+export function parseHostChoice({ on, hosts }: HostFlags): HostChoice {
+  return { on, hosts };
 }
 
 /** The options that every command which starts a job has. */
@@ -38,7 +48,7 @@ export interface JobOptions extends HostChoice {
 export const THIS_MACHINE: Host = { name: 'localhost', labels: {}, address: { transport: 'local' } };
 
 /** As commander hands them over. */
-export interface JobFlags extends HostChoice, RolloutFlags {
+export interface JobFlags extends HostFlags, RolloutFlags {
   readonly maxParallel: string;
   readonly grace: string;
   readonly note: string;
@@ -48,8 +58,7 @@ export const JOB_DEFAULTS = { on: '', maxParallel: '32', grace: '60s', note: '' 
 
 export function parseJobOptions(flags: JobFlags): JobOptions {
   return {
-    on: flags.on,
-    hosts: flags.hosts,
+    ...parseHostChoice(flags),
     maxParallel: parseWhole('--max-parallel', flags.maxParallel, 1, 10_000),
     grace: parseDuration('--grace', flags.grace),
     note: flags.note,

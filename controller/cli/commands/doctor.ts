@@ -9,11 +9,10 @@ import { type CliSession, examples, HOST_OPTIONS } from '../command.js';
 import type { CommandContext } from '../context.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { writeJson, writeLines } from '../io.js';
-import { selectHosts } from '../run-job.js';
+import { type HostChoice, parseHostChoice, selectHosts } from '../run-job.js';
 import { type Fit, fitOf, probeSpec } from './stap-catalogue.js';
 
-interface DoctorRequest {
-  readonly on: string;
+interface DoctorRequest extends HostChoice {
   /** Of the catalogue. */
   readonly script: string | undefined;
 }
@@ -94,7 +93,7 @@ export function doctorCommand(session: CliSession) {
     )
     .action(async (flags) => {
       const script = flags.stap === true ? DEFAULT_SCRIPT : flags.stap;
-      session.end(await runDoctor(session.context(), { on: flags.on, script }));
+      session.end(await runDoctor(session.context(), { ...parseHostChoice(flags), script }));
     });
 }
 

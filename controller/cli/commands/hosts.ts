@@ -10,15 +10,15 @@ import { writeJson, writeLines } from '../io.js';
 import { parseSelector, type TargetOptions } from '../options/target.js';
 import { failureText } from '../render/failure-text.js';
 import { fitTable } from '../render/fit-table.js';
-import { type HostChoice, selectHosts } from '../run-job.js';
+import { type HostChoice, type HostFlags, parseHostChoice, selectHosts } from '../run-job.js';
 
 export interface ProcessesRequest extends HostChoice {
   readonly selector: ProcessSelector;
 }
 
 /** @throws UsageError */
-function parseProcesses(flags: TargetOptions & HostChoice): ProcessesRequest {
-  return { on: flags.on, hosts: flags.hosts, selector: parseSelector(flags) ?? {} };
+function parseProcesses(flags: TargetOptions & HostFlags): ProcessesRequest {
+  return { ...parseHostChoice(flags), selector: parseSelector(flags) ?? {} };
 }
 
 async function runHosts(context: CommandContext, request: HostChoice): Promise<ExitCode> {
@@ -77,14 +77,14 @@ async function runProcesses(context: CommandContext, request: ProcessesRequest):
 
 async function runClean(
   context: CommandContext,
-  request: HostChoice & { readonly force?: true | undefined },
+  request: HostChoice & { readonly isForced: boolean },
 ): Promise<ExitCode> {
   const { io } = context;
   return context.withApp(async (app) => {
     // Without a selector only those that are reached by ssh: nothing was sent to the others.
     const chosen = selectHosts(app, request);
     const hosts = request.on === '' ? chosen.filter(({ address }) => address.transport === 'ssh') : chosen;
-    const answers = await app.cleanHosts(hosts, request.force === true, io.interrupt.stop);
+    const answers = await app.cleanHosts(hosts, request.isForced, io.interrupt.stop);
     if (context.isJson) {
       await writeJson(io, {
         hosts: answers.map((answer) =>
@@ -118,7 +118,7 @@ export function hostsCommand(session: CliSession) {
       'after',
       examples([{ does: 'the database hosts outside eu', line: "perftrawl hosts ls --on 'role=db,region!=eu'" }]),
     )
-    .action(async (flags) => session.end(await runHosts(session.context(), flags)));
+    .action(async (flags) => session.end(await runHosts(session.context(), parseHostChoice(flags))));
   const processes = new Command('ps')
     .description('list processes on the hosts; what a selector of record would choose')
     .addOption(HOST_OPTIONS.on)
@@ -141,7 +141,9 @@ export function hostsCommand(session: CliSession) {
       'after',
       examples([{ does: 'leave nothing on two hosts', line: 'perftrawl hosts clean -H db1,bastion/db2' }]),
     )
-    .action(async (flags) => session.end(await runClean(session.context(), flags)));
+    .action(async (flags) =>
+      session.end(await runClean(session.context(), { ...parseHostChoice(flags), isForced: flags.force === true })),
+    );
   return new Command('hosts')
     .description('the hosts of the inventory, and what runs on them')
     .addCommand(list, { isDefault: true })

@@ -65,6 +65,7 @@ async function runImport(context: CommandContext, request: ImportRequest): Promi
     const { grace, note } = request;
     const job = await startJob(context, app, request.spec, [THIS_MACHINE], {
       on: `name=${THIS_MACHINE.name}`,
+      hosts: undefined,
       maxParallel: 1,
       grace,
       note,

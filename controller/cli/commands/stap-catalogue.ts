@@ -28,7 +28,7 @@ export function probeSpec(name: string): StapSpec {
 async function runList(context: CommandContext, request: { readonly on: string | undefined }): Promise<ExitCode> {
   const { io } = context;
   return context.withApp(async (app) => {
-    const hosts = request.on === undefined ? [THIS_MACHINE] : selectHosts(app, { on: request.on });
+    const hosts = request.on === undefined ? [THIS_MACHINE] : selectHosts(app, { on: request.on, hosts: undefined });
     const answers = await app.scripts(hosts, io.interrupt.stop);
     const scripts = distinctScripts(answers);
     const fits = request.on === undefined ? [] : await fitsOf(context, app, answers, scripts);
