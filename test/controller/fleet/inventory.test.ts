@@ -51,7 +51,7 @@ hosts:
     ['hosts: []', 'i.yaml:1: hosts: an inventory has at least one host'],
     ['hosts:\n  - name: a\n    adress: local', 'i.yaml:3: hosts[0]: Unrecognized key'],
     ['hosts:\n  - name: a', "i.yaml:2: hosts[0].name: 'a' has no address"],
-    ['hosts:\n  - name: a\n    address: ssh://a:0', "i.yaml:3: hosts[0].address: 'ssh://a' is no address"],
+    ['hosts:\n  - name: a\n    address: ssh://a:0', "i.yaml:3: hosts[0].address: 'ssh://a:0' is no address"],
     ['hosts:\n  - name: a\n    address: tls://a:99999', "i.yaml:3: hosts[0].address: 'tls://a:99999' is no address"],
     ['hosts:\n  - name: ../a\n    address: local', "i.yaml:2: hosts[0].name: '../a' is no host name"],
     [
