@@ -66,7 +66,12 @@ class Live {
     for (let now = this.#spec; ; ) {
       const next = this.#next;
       const duration = Math.round(this.#spec.duration - this.#elapsed());
-      if (next === undefined || context.stop.early.aborted || duration < SHORTEST_PIECE) break;
+      if (next === undefined || context.stop.early.aborted) break;
+      if (duration < SHORTEST_PIECE) {
+        const detail = `ended at ${(next.at / 1000).toFixed(1)} s to go on at a lower rate, which perf took too long for; ${next.why}`;
+        context.losses.push({ kind: 'out-of-budget', count: 1, detail });
+        break;
+      }
       const lost = `${((this.#elapsed() - next.at) / 1000).toFixed(1)} s in between were not recorded`;
       const detail = `rate lowered ${next.told} at ${(next.at / 1000).toFixed(1)} s, ${next.why}; ${lost}`;
       context.losses.push({ kind: 'out-of-budget', count: 1, detail });
@@ -111,7 +116,7 @@ class Live {
       // A recording that is kept as perf wrote it is one file.
       if (raw === undefined) {
         context.lowerRate = (factor, why) => {
-          if (this.#next !== undefined) return false;
+          if (this.#next !== undefined || this.#spec.duration - this.#elapsed() < SHORTEST_PIECE) return false;
           const lower = lowerRate(spec, factor);
           if (lower === undefined) return false;
           this.#next = { ...lower, why, at: this.#elapsed() };
