@@ -12,8 +12,18 @@ shift 6
 
 hostname "$name"
 mount --bind "$directory/boot-id" /proc/sys/kernel/random/boot_id
+# A checkout in one of the directories that are the host's own stays where it is.
+checkout=$(cd "$(dirname "$0")/../.." && pwd)
+mkdir -p "$directory/checkout"
+mount --bind "$checkout" "$directory/checkout"
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 mount -t tmpfs -o mode=1777 tmpfs /var/tmp
+case $checkout in
+/tmp/* | /var/tmp/*)
+  mkdir -p "$checkout"
+  mount --bind "$directory/checkout" "$checkout"
+  ;;
+esac
 mount --bind "$directory/home" "$home"
 
 # What the host writes or deletes below a directory of the system stays in here.

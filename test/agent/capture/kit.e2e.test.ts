@@ -8,7 +8,18 @@ import { Spool } from '../../../agent/spool/spool.js';
 import { countOf } from '../../../profile/histogram.js';
 import type { KitPart, KitSpec, StapSpec, Target } from '../../../proto/capture.js';
 import { FakeStapHost, FIXTURES, scriptThat, stapOf } from '../stap/fake-stap.js';
-import { all, capture, faultsOf, followed, LiveHost, profileOf, the, total, waitFor } from './live-host.js';
+import {
+  all,
+  capture,
+  faultsOf,
+  followed,
+  LiveHost,
+  profileOf,
+  the,
+  total,
+  waitFor,
+  waitForSamples,
+} from './live-host.js';
 import { UNRESTRAINED } from './unrestrained.js';
 
 let live: LiveHost;
@@ -124,6 +135,7 @@ describe('a kit', () => {
     const script = scriptThat({ do: 'wait' }, { do: 'print', file: join(FIXTURES, '50_two_keys.stdout') });
     await service.startCapture({ captureId: 'long', spec: kit(script, 600_000), requester: 'test' });
     await waitFor(service, 'long', 'counters');
+    await waitForSamples(service, 'long');
     const start = service.startCapture({ captureId: 'second', spec: faultsOf(faulty), requester: 'test' });
     await expect(start).rejects.toMatchObject({
       failure: { code: 'refused', message: 'this host runs a record capture already: long' },
