@@ -30,7 +30,7 @@ module.exports = {
       '^proto/',
       '^profile/',
       '^node_modules/(@grpc/grpc-js|protobufjs|long)/',
-      '^(buffer|fs|fs/promises|net|os|path|stream|events|zlib|util)$',
+      '^(buffer|crypto|fs|fs/promises|net|os|path|stream|events|zlib|util)$',
     ]),
     {
       name: 'agent-and-controller-are-strangers',

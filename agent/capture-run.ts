@@ -1,7 +1,7 @@
 // Runs one registered capture from `resolving` to its done event. Whatever happens ends as an entry of its log.
 import { rm } from 'node:fs/promises';
 import { mergeLosses } from '../profile/loss.js';
-import type { CaptureSpec, Milliseconds, Outcome } from '../proto/capture.js';
+import type { CaptureSpec, Cost, Milliseconds, Outcome } from '../proto/capture.js';
 import { type Failure, toFailure } from '../proto/failure.js';
 import { BudgetAccounting } from './capture/budget-accounting.js';
 import { BudgetGuard } from './capture/budget-guard.js';
@@ -26,8 +26,16 @@ export interface CaptureRunOptions {
   readonly settings: CaptureSettings;
 }
 
+/** How a capture ended, for the audit log. */
+export interface CaptureEnd {
+  readonly outcome: Outcome;
+  readonly failure?: Failure;
+  readonly commandLines: readonly string[];
+  readonly cost: Cost;
+}
+
 /** Resolves when the capture is done and its log closed. @throws FailureError only when the log itself cannot be written */
-export async function runCapture(options: CaptureRunOptions): Promise<void> {
+export async function runCapture(options: CaptureRunOptions): Promise<CaptureEnd> {
   const { machine, spool, capture, spec, stop, settings } = options;
   const cost = new CostMeter();
   const accounting = new BudgetAccounting(spec, settings.budget, cost, machine.cpuCount);
@@ -51,7 +59,10 @@ export async function runCapture(options: CaptureRunOptions): Promise<void> {
   try {
     // With it goes what keeps room for the end.
     await rm(capture.work, { recursive: true, force: true });
-    await finish(context, outcomeOf(stop, failure), failure);
+    const outcome = outcomeOf(stop, failure);
+    await finish(context, outcome, failure);
+    const { commandLines } = context;
+    return { outcome, commandLines, cost: context.costSoFar(), ...(failure === undefined ? {} : { failure }) };
   } finally {
     cost.close();
     await spool.finish(capture);

@@ -18,6 +18,7 @@ import type {
   ScriptInfo,
 } from '../proto/capture.js';
 import { fail } from '../proto/failure.js';
+import type { Auditor } from './audit/auditor.js';
 import type { BudgetPolicy } from './capture/budget-limits.js';
 import { CaptureStop } from './capture/capture-stop.js';
 import { checkSpec } from './capture/check-spec.js';
@@ -54,6 +55,8 @@ export interface CaptureServiceOptions {
   readonly policy: Policy | CurrentPolicy;
   readonly budget: BudgetPolicy;
   readonly admission: Admission;
+  /** Who asked what, and what came of it; absent: nothing is written down. */
+  readonly audit?: Auditor;
   /** Told of a capture that could not even write its end: for the agent's own log. */
   readonly onDefect: (captureId: string, error: unknown) => void;
 }
@@ -97,10 +100,21 @@ export class CaptureService implements AgentApi {
     return preflight(machine, spec, { stateDirectory, policy, admission }, signal);
   }
 
-  async startCapture({ captureId, spec, requester }: StartCapture): Promise<{ readonly isNew: boolean }> {
-    const { machine, spool, onDefect, budget, stateDirectory } = this.#options;
+  async startCapture(request: StartCapture): Promise<{ readonly isNew: boolean }> {
+    const { audit } = this.#options;
+    let policy: Policy | undefined;
+    try {
+      policy = await this.#policy.get();
+      return await this.#start(request, policy);
+    } catch (error) {
+      await audit?.refused({ ...request, policy }, error);
+      throw error;
+    }
+  }
+
+  async #start({ captureId, spec, requester }: StartCapture, policy: Policy): Promise<{ readonly isNew: boolean }> {
+    const { machine, spool, onDefect, budget, stateDirectory, audit } = this.#options;
     checkSpec(spec);
-    const policy = await this.#policy.get();
     requireAllowed(machine, policy, spec, requester);
     await this.#requireDisk();
     if (spec.kind !== 'file') await this.#requireHealth(spec.evenIfBusy === true);
@@ -108,12 +122,22 @@ export class CaptureService implements AgentApi {
     const capture = await spool.create(request, (running) => this.#admit(spec, policy, running));
     if (capture === undefined) return { isNew: false };
     const stop = new CaptureStop();
+    // What cannot be written down must not run: it is registered already, and ends before it begins.
+    const unwritten = await audit?.started({ captureId, requester, spec, policy }).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (unwritten !== undefined) stop.request('discard');
     const settings = { policy, budget, stateDirectory };
     const done = runCapture({ machine, spool, capture, spec, stop, settings })
+      .then((end) => audit?.ended(captureId, end))
       .catch((error: unknown) => onDefect(captureId, error))
       .finally(() => this.#running.delete(captureId));
     this.#running.set(captureId, { stop, done, kinds: partsOf(spec).map((part) => part.kind) });
-    return { isNew: true };
+    if (unwritten === undefined) return { isNew: true };
+    await done;
+    await spool.release(captureId);
+    throw unwritten;
   }
 
   followCapture(captureId: string, fromSequence: number, signal: AbortSignal): AsyncIterable<CaptureEvent> {
@@ -144,10 +168,11 @@ export class CaptureService implements AgentApi {
   }
 
   async stopCapture(captureId: string, discard: boolean): Promise<CaptureState> {
-    const { spool } = this.#options;
+    const { spool, audit } = this.#options;
     const request: StopRequest = discard ? 'discard' : 'keep';
     const state = await spool.state(captureId);
     if (state === 'done') return state;
+    await audit?.stopAsked(captureId, discard);
     const running = this.#running.get(captureId);
     if (running === undefined) await spool.requestStop(captureId, request);
     else running.stop.request(request);

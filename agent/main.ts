@@ -1,8 +1,11 @@
 // `perftrawl agent`: options, state directory, service, serving, and an orderly end.
+import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Milliseconds } from '../proto/capture.js';
 import { stdioDuplex } from '../proto/duplex.js';
 import { type Failure, FailureError } from '../proto/failure.js';
+import { AuditLog } from './audit/audit-log.js';
+import { auditorOf } from './audit/auditor.js';
 import { CaptureService } from './capture-service.js';
 import { localMachine } from './host/machine.js';
 import { AGENT_HELP, type AgentOptions, parseOptions } from './options.js';
@@ -55,8 +58,10 @@ async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
   const onDefect = (captureId: string, error: unknown) => {
     note(`capture ${captureId}: ${error instanceof Error ? error.stack : String(error)}`);
   };
+  const log = await AuditLog.open({ directory: join(state, 'audit'), now: machine.now, reachedBy: serving.on });
+  const audit = auditorOf(log, onDefect);
   const service = new CaptureService({
-    ...{ machine, spool, stateDirectory: state, name, limits, policy, budget, admission, onDefect },
+    ...{ machine, spool, stateDirectory: state, name, limits, policy, budget, admission, audit, onDefect },
   });
   for (const why of await service.unloadLeftovers()) note(`cannot unload ${why}`);
   // Whoever read our messages may be gone; captures go on.
