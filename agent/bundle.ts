@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import type { FoldIo } from './fold/fold-command.js';
 import type { AgentIo } from './main.js';
 import { holdOptimizer } from './optimizer.js';
+import type { PolicyIo } from './policy/policy-command.js';
 
 export async function runAgent(argv: readonly string[], io: AgentIo): Promise<number> {
   holdOptimizer();
@@ -18,4 +19,8 @@ export async function runFold(argv: readonly string[], io: FoldIo): Promise<numb
   // less CPU on those recordings, and 5 % less on one of a million samples.
   setFlagsFromString('--no-turbo-inlining');
   return (await import('./fold/fold-command.js')).runFold(argv, io);
+}
+
+export async function runPolicy(argv: readonly string[], io: PolicyIo): Promise<number> {
+  return (await import('./policy/policy-command.js')).runPolicy(argv, io);
 }

@@ -1,9 +1,9 @@
 // Reads the policy file: only root may be able to write it, and every word in it must be known.
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { isScalar, LineCounter, type Node, parseDocument } from 'yaml';
-import { fail } from '../../proto/failure.js';
+import { type FailureError, fail } from '../../proto/failure.js';
 import { hasCode } from '../spool/file-error.js';
 import { type CaptureRules, LOCAL_RULES } from './capture-rules.js';
 import type { Policy, StapPolicy } from './policy.js';
@@ -80,8 +80,27 @@ function percentOf(reader: ValueReader, key: string, node: Node): number {
   throw reader.wrong(offsetOf(node), `${key} is a number above 0, at most 100`);
 }
 
-/** Judged and read through one descriptor, so that it cannot be exchanged in between. */
 async function readTrusted(path: string): Promise<string | undefined> {
+  const read = await readRegular(path);
+  if (read?.distrust !== undefined) throw read.distrust;
+  return read?.text;
+}
+
+interface PolicyFileText {
+  readonly text: string;
+  /** Why an agent would not take it. */
+  readonly distrust: FailureError | undefined;
+}
+
+/** A file that need not be root's. @throws FailureError `not-found`, `permission`, `refused`, `bad-data` */
+export async function readPolicyText(path: string): Promise<PolicyFileText> {
+  const read = await readRegular(path);
+  if (read === undefined) throw fail('not-found', `there is no policy file ${path}`, 'name another file');
+  return read;
+}
+
+/** Judged and read through one descriptor, so that it cannot be exchanged in between. */
+async function readRegular(path: string): Promise<PolicyFileText | undefined> {
   let file: FileHandle;
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
@@ -93,19 +112,20 @@ async function readTrusted(path: string): Promise<string | undefined> {
   try {
     const stats = await file.stat();
     if (!stats.isFile()) throw fail('refused', `the policy ${path} is no regular file`, 'write one');
-    if (stats.uid !== 0 || (stats.mode & 0o022) !== 0) {
-      const mode = (stats.mode & 0o777).toString(8);
-      throw fail(
-        'refused',
-        `the policy ${path} (user ${stats.uid}, mode ${mode}) can be written by others than root`,
-        `chown root:root ${path}; chmod 644 ${path}`,
-      );
-    }
     if (stats.size > MAX_BYTES) {
       throw fail('bad-data', `the policy ${path} has ${stats.size} bytes, more than ${MAX_BYTES}`, 'shorten it');
     }
-    return await file.readFile('utf8');
+    return { text: await file.readFile('utf8'), distrust: distrustOf(path, stats) };
   } finally {
     await file.close();
   }
+}
+
+function distrustOf(path: string, { uid, mode }: Stats): FailureError | undefined {
+  if (uid === 0 && (mode & 0o022) === 0) return undefined;
+  return fail(
+    'refused',
+    `the policy ${path} (user ${uid}, mode ${(mode & 0o777).toString(8)}) can be written by others than root`,
+    `chown root:root ${path}; chmod 644 ${path}`,
+  );
 }

@@ -31,7 +31,7 @@ async function completeWords(
   if (pendingOption !== undefined) return matching(await optionValues(command.name(), pendingOption, dynamic));
   if (current.startsWith('-')) {
     // `fold` and `agent` are programs of their own: what they take, their --help says.
-    const isElsewhere = command.name() === 'fold' || command.name() === 'agent';
+    const isElsewhere = ['fold', 'agent', 'policy'].includes(command.name());
     const options = [...command.options, ...(command === program || isElsewhere ? [] : program.options)];
     return matching([...options.flatMap((option) => option.long ?? option.short ?? []), '--help']);
   }

@@ -1,7 +1,7 @@
 // The tree of commands.
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { type CliSession, type CommandMaker, examples } from './command.js';
-import { agentCommand, foldCommand } from './commands/agent-side.js';
+import { agentCommand, foldCommand, policyCommand } from './commands/agent-side.js';
 import { artifactsCommand } from './commands/artifacts.js';
 import { caCommand } from './commands/ca.js';
 import { completionCommand } from './commands/completion.js';
@@ -28,7 +28,7 @@ const COMMANDS: readonly { readonly group: string; readonly makers: readonly Com
   { group: 'Capture:', makers: [recordCommand, statCommand, stapCommand, faultsCommand, importCommand] },
   { group: 'Look:', makers: [showCommand, histCommand, textCommand, exportCommand, artifactsCommand, jobsCommand] },
   { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand] },
-  { group: 'On a single machine:', makers: [foldCommand, agentCommand] },
+  { group: 'On a single machine:', makers: [foldCommand, agentCommand, policyCommand] },
   { group: 'About:', makers: [versionCommand, completionCommand] },
 ];
 

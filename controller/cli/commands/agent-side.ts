@@ -30,6 +30,16 @@ export function agentCommand(_session: CliSession) {
   );
 }
 
+export function policyCommand(_session: CliSession) {
+  return elsewhere('policy', 'check a policy file, what a host allows; or print an example').addHelpText(
+    'after',
+    examples([
+      { does: 'is it sound, and what holds with it?', line: 'perftrawl policy check policy.yaml --network' },
+      { does: 'all its options', line: 'perftrawl policy --help' },
+    ]),
+  );
+}
+
 function elsewhere(name: string, description: string) {
   return new Command(name)
     .description(description)

@@ -59,7 +59,7 @@ describe('every command', () => {
 
   it('is in the help', async () => {
     const { stdout } = await run(['--help'], { app });
-    for (const name of [...COMMANDS.filter((command) => !command.includes(' ')), 'fold', 'agent']) {
+    for (const name of [...COMMANDS.filter((command) => !command.includes(' ')), 'fold', 'agent', 'policy']) {
       expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
     }
     expect(stdout).not.toContain('complete-words');
