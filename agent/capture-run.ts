@@ -56,6 +56,12 @@ export async function runCapture(options: CaptureRunOptions): Promise<CaptureEnd
     for (const timer of timers) clearInterval(timer);
     await context.endTools();
   }
+  const { overBudget } = accounting;
+  // What was done to it explains how it failed.
+  if (failure !== undefined && overBudget !== '') {
+    const remedy = 'give it more with --budget';
+    failure = { code: 'exhausted', message: `over budget: ${overBudget} (${failure.message})`, remedy };
+  }
   try {
     // With it goes what keeps room for the end.
     await rm(capture.work, { recursive: true, force: true });

@@ -13,17 +13,17 @@ import type {
   ModuleRequest,
   ModuleUpload,
   PreflightResult,
+  Problem,
   ProcessInfo,
   ProcessSelector,
   ScriptInfo,
 } from '../proto/capture.js';
-import { fail } from '../proto/failure.js';
+import { fail, toFailure } from '../proto/failure.js';
 import type { Auditor } from './audit/auditor.js';
-import type { BudgetPolicy } from './capture/budget-limits.js';
 import { CaptureStop } from './capture/capture-stop.js';
 import { checkSpec } from './capture/check-spec.js';
 import { runCapture } from './capture-run.js';
-import { type Admission, admissionProblems } from './host/admission.js';
+import { type Admission, admissionProblems, DEFAULT_ADMISSION } from './host/admission.js';
 import { describeHost, diskProblems } from './host/describe.js';
 import { readHealth } from './host/health.js';
 import type { Machine } from './host/machine.js';
@@ -32,6 +32,7 @@ import { findProcesses } from './host/processes.js';
 import { asCurrent, type CurrentPolicy } from './policy/current-policy.js';
 import { checkModulePolicy, checkScriptPolicy, type Policy } from './policy/policy.js';
 import { requireAllowed } from './policy/require-allowed.js';
+import { admissionOf, budgetPolicy, type StartedWith } from './policy/restraint.js';
 import { checkArtifactName, findArtifact, readArtifact } from './spool/artifact.js';
 import { canonicalSpec } from './spool/capture-meta.js';
 import type { Spool, StopRequest } from './spool/spool.js';
@@ -45,7 +46,7 @@ export interface CaptureLimits {
 
 export const DEFAULT_LIMITS: CaptureLimits = { perKind: 1, total: 2 };
 
-export interface CaptureServiceOptions {
+export interface CaptureServiceOptions extends StartedWith {
   readonly machine: Machine;
   readonly spool: Spool;
   readonly stateDirectory: string;
@@ -53,8 +54,6 @@ export interface CaptureServiceOptions {
   readonly name: string;
   readonly limits: CaptureLimits;
   readonly policy: Policy | CurrentPolicy;
-  readonly budget: BudgetPolicy;
-  readonly admission: Admission;
   /** Who asked what, and what came of it; absent: nothing is written down. */
   readonly audit?: Auditor;
   /** Told of a capture that could not even write its end: for the agent's own log. */
@@ -83,10 +82,19 @@ export class CaptureService implements AgentApi {
   }
 
   async describe(signal: AbortSignal): Promise<HostDescription> {
-    const { machine, name, stateDirectory, admission, spool } = this.#options;
+    const { machine, name, stateDirectory, spool } = this.#options;
+    let admission = DEFAULT_ADMISSION;
+    const problems: Problem[] = [];
+    try {
+      admission = admissionOf(this.#options, await this.#policy.get());
+    } catch (error) {
+      // The host can be described all the same.
+      problems.push({ ...toFailure(error), isFatal: true });
+    }
     const running = (await spool.list()).filter((info) => info.state !== 'done');
     const runningCaptures = running.map((info) => info.captureId);
-    return describeHost({ machine, name, stateDirectory, admission, runningCaptures, signal });
+    const host = await describeHost({ machine, name, stateDirectory, admission, runningCaptures, signal });
+    return { ...host, problems: [...host.problems, ...problems] };
   }
 
   async listProcesses(selector: ProcessSelector): Promise<readonly ProcessInfo[]> {
@@ -95,8 +103,9 @@ export class CaptureService implements AgentApi {
   }
 
   async preflight(spec: CaptureSpec, signal: AbortSignal): Promise<PreflightResult> {
-    const { machine, stateDirectory, admission } = this.#options;
+    const { machine, stateDirectory } = this.#options;
     const policy = await this.#policy.get();
+    const admission = admissionOf(this.#options, policy);
     return preflight(machine, spec, { stateDirectory, policy, admission }, signal);
   }
 
@@ -113,11 +122,11 @@ export class CaptureService implements AgentApi {
   }
 
   async #start({ captureId, spec, requester }: StartCapture, policy: Policy): Promise<{ readonly isNew: boolean }> {
-    const { machine, spool, onDefect, budget, stateDirectory, audit } = this.#options;
+    const { machine, spool, onDefect, stateDirectory, audit } = this.#options;
     checkSpec(spec);
     requireAllowed(machine, policy, spec, requester);
     await this.#requireDisk();
-    if (spec.kind !== 'file') await this.#requireHealth(spec.evenIfBusy === true);
+    if (spec.kind !== 'file') await this.#requireHealth(admissionOf(this.#options, policy), spec.evenIfBusy === true);
     const request = { captureId, kind: spec.kind, spec: canonicalSpec(spec), requester: requester.slice(0, 256) };
     const capture = await spool.create(request, (running) => this.#admit(spec, policy, running));
     if (capture === undefined) return { isNew: false };
@@ -128,7 +137,7 @@ export class CaptureService implements AgentApi {
       (error: unknown) => error,
     );
     if (unwritten !== undefined) stop.request('discard');
-    const settings = { policy, budget, stateDirectory };
+    const settings = { policy, budget: budgetPolicy(this.#options, policy), stateDirectory };
     const done = runCapture({ machine, spool, capture, spec, stop, settings })
       .then((end) => audit?.ended(captureId, end))
       .catch((error: unknown) => onDefect(captureId, error))
@@ -235,8 +244,8 @@ export class CaptureService implements AgentApi {
   }
 
   /** @throws FailureError `refused`, with the reading, the limit and what to do */
-  async #requireHealth(isForced: boolean): Promise<void> {
-    const { machine, stateDirectory, admission } = this.#options;
+  async #requireHealth(admission: Admission, isForced: boolean): Promise<void> {
+    const { machine, stateDirectory } = this.#options;
     const health = await readHealth(machine.files, machine.cpuCount, stateDirectory);
     const [problem] = admissionProblems(health, admission, isForced);
     if (problem !== undefined)

@@ -6,6 +6,7 @@ import { stdioDuplex } from '../proto/duplex.js';
 import { type Failure, FailureError } from '../proto/failure.js';
 import { AuditLog } from './audit/audit-log.js';
 import { auditorOf } from './audit/auditor.js';
+import { DEFAULT_BUDGET } from './capture/budget-limits.js';
 import { CaptureService } from './capture-service.js';
 import { localMachine } from './host/machine.js';
 import { AGENT_HELP, type AgentOptions, parseOptions } from './options.js';
@@ -43,12 +44,13 @@ export async function runAgent(argv: readonly string[], io: AgentIo): Promise<nu
 }
 
 async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
-  const { state, spoolLimit, spoolAge, name, limits, budget, admission, perf, serving } = options;
+  const { state, spoolLimit, spoolAge, name, limits, admission, perf, serving } = options;
   const machine = localMachine({
     path: io.env.PATH || '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     ...(perf === '' ? {} : { perf }),
   });
   const policy = await openPolicy(options.policy, serving.on === 'tls');
+  const budget = options.budget === undefined ? undefined : { ...DEFAULT_BUDGET, standard: options.budget };
   const note = (text: string) => io.stderr.write(`perftrawl agent: ${text}\n`);
   for (const { pid, comm } of await endOrphans()) note(`ended ${comm} (${pid}), whose agent was killed`);
   const spool = await Spool.open({

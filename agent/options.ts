@@ -2,9 +2,10 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { BudgetLimits } from '../proto/budget.js';
 import { budgetText, parseBudget } from '../proto/budget-text.js';
 import { fail } from '../proto/failure.js';
-import { type BudgetPolicy, DEFAULT_BUDGET } from './capture/budget-limits.js';
+import { DEFAULT_BUDGET } from './capture/budget-limits.js';
 import { type CaptureLimits, DEFAULT_LIMITS } from './capture-service.js';
 import { type Admission, DEFAULT_ADMISSION, NO_ADMISSION } from './host/admission.js';
 import { POLICY_FILE } from './policy/policy.js';
@@ -27,8 +28,9 @@ export interface AgentOptions {
   readonly perf: string;
   /** What this host allows; '' for the usual file, where none need be. */
   readonly policy: string;
-  readonly budget: BudgetPolicy;
-  readonly admission: Admission;
+  /** undefined: not said, so the policy decides. */
+  readonly budget: BudgetLimits | undefined;
+  readonly admission: Admission | undefined;
 }
 
 const STANDARD = DEFAULT_BUDGET.standard;
@@ -57,9 +59,10 @@ Options
                        only root may be able to write it
   --budget BUDGET      what a capture may cost that asks for nothing else: 1%, or
                        cpu=2%,memory=256M,spool=500M, or none
-                       (default: $PERFTRAWL_AGENT_BUDGET, else ${budgetText({ cpuPercent: STANDARD.cpuPercent, memoryBytes: STANDARD.memoryBytes })})
+                       (default: $PERFTRAWL_AGENT_BUDGET, else the policy's, else
+                       ${budgetText({ cpuPercent: STANDARD.cpuPercent, memoryBytes: STANDARD.memoryBytes })})
   --admission on|off   refuse captures while this host is short of CPU or memory
-                       (default: $PERFTRAWL_ADMISSION, else on)
+                       (default: $PERFTRAWL_ADMISSION, else by the policy, else on)
   --help               this text
 
 Examples
@@ -149,13 +152,13 @@ function defaultState(env: NodeJS.ProcessEnv): string {
   return join(env.XDG_STATE_HOME || join(homedir(), '.local/state'), 'perftrawl/agent');
 }
 
-function budgetOf(text: string | undefined): BudgetPolicy {
-  if (text === undefined || text === '') return DEFAULT_BUDGET;
-  return { ...DEFAULT_BUDGET, standard: { ...STANDARD, ...parseBudget(text) } };
+function budgetOf(text: string | undefined): BudgetLimits | undefined {
+  return text === undefined || text === '' ? undefined : { ...STANDARD, ...parseBudget(text) };
 }
 
-function admissionOf(text: string | undefined): Admission {
-  if (text === undefined || text === '' || text === 'on') return DEFAULT_ADMISSION;
+function admissionOf(text: string | undefined): Admission | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (text === 'on') return DEFAULT_ADMISSION;
   if (text === 'off') return NO_ADMISSION;
   throw wrong(`--admission takes on or off, not ${JSON.stringify(text)}`);
 }

@@ -1,6 +1,7 @@
 // What every kind of capture works with while it runs.
 import type { Loss } from '../../profile/loss.js';
 import type { CaptureState, Cost, Milliseconds, Target } from '../../proto/capture.js';
+import { cageLimits, openCage } from '../cage/open-cage.js';
 import type { Machine } from '../host/machine.js';
 import type { Resolution } from '../host/resolve-target.js';
 import { commandLine } from '../perf/target-args.js';
@@ -121,18 +122,40 @@ export class CaptureContext {
     this.cost.addTool(result);
   }
 
-  /** Start a tool whose command line and cost are written into the result. */
+  /** Start a tool whose command line and cost are written into the result, in a cgroup with the budget's bounds where the host has them. */
   async start(argv: readonly string[], options: ToolOptions): Promise<RunningTool> {
-    const tool = await startTool(argv, options);
+    const { machine, accounting } = this;
+    const limits = cageLimits(accounting.limits, machine.cpuCount, options.isBackground === true);
+    const cage = await openCage(machine, limits);
+    let tool: RunningTool;
+    try {
+      tool = await startTool(cage?.wrap(argv) ?? argv, options);
+    } catch (error) {
+      await cage?.end();
+      throw error;
+    }
+    cage?.enter(tool.pid);
     this.commandLines.push(commandLine(argv));
     this.#running.add(tool);
     this.cost.watch(tool);
-    const done = tool.done.then((result: ToolResult) => {
+    const done = tool.done.then(async (result: ToolResult) => {
+      const end = await cage?.end();
       this.#running.delete(tool);
-      this.cost.addTool(result, tool);
-      return result;
+      const whole = { ...result, cpu: Math.max(result.cpu, end?.cpu ?? 0) };
+      this.cost.addTool(whole, tool);
+      if (end?.wasOutOfMemory !== true) return whole;
+      this.#endForMemory(limits.memoryBytes);
+      return { ...whole, wasStopped: true };
     });
     return { ...tool, done };
+  }
+
+  /** The kernel has killed a tool at the bound of its cgroup. */
+  #endForMemory(bytes: number): void {
+    const what = `a tool needed more than the ${Math.round(bytes / 1024 / 1024)} MiB of memory that it may have, and was killed`;
+    this.accounting.overBudget ||= what;
+    this.losses.push({ kind: 'out-of-budget', count: 1, detail: `ended before its time, over budget: ${what}` });
+    this.stop.request('keep');
   }
 
   /** Ask the tools that run to end; what they have given is kept. */

@@ -1,5 +1,6 @@
 // The host an agent runs on, as captures see it.
 import { cpus } from 'node:os';
+import { join } from 'node:path';
 import { type Distribution, readDistribution } from './distribution.js';
 import { type HostFiles, hostFiles } from './host-files.js';
 import { type Privilege, readPrivilege } from './privilege.js';
@@ -9,6 +10,8 @@ export interface Machine {
   readonly files: HostFiles;
   readonly distribution: Distribution;
   readonly cpuCount: number;
+  /** Where cgroup v2 is mounted, where it is. */
+  readonly cgroups: string;
   readonly ownPid: number;
   /** Milliseconds since 1970 UTC. */
   now(): number;
@@ -34,6 +37,7 @@ export function localMachine(options: MachineOptions): Machine {
     files,
     distribution: readDistribution(files),
     cpuCount: cpus().length,
+    cgroups: join(options.root ?? '/', 'sys/fs/cgroup'),
     ownPid: process.pid,
     now: options.now ?? Date.now,
     privilege: () => readPrivilege(files, process.getuid?.() ?? 0),

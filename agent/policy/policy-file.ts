@@ -7,6 +7,7 @@ import { type FailureError, fail } from '../../proto/failure.js';
 import { hasCode } from '../spool/file-error.js';
 import { type CaptureRules, LOCAL_RULES } from './capture-rules.js';
 import type { Policy, StapPolicy } from './policy.js';
+import { admissionSection, budgetSection } from './restraint-section.js';
 import { RULE_KEYS, ruleSection } from './rules-section.js';
 import { offsetOf, ValueReader } from './value-reader.js';
 
@@ -37,8 +38,10 @@ export function parsePolicy(text: string, file: string, absent: StapPolicy, abse
   const sha256 = createHash('sha256').update(text).digest('hex');
   let policy: Policy = { origin: file, file, stap: absent, rules: absentRules, lines: reader.keyLines, sha256 };
   if (document.contents === null) return policy;
-  for (const { key, value } of reader.entries(document.contents, ['stap', ...RULE_KEYS])) {
+  for (const { key, value } of reader.entries(document.contents, ['stap', 'budget', 'admission', ...RULE_KEYS])) {
     if (key === 'stap') policy = { ...policy, stap: stapSection(reader, value, absent) };
+    else if (key === 'budget') policy = { ...policy, budget: budgetSection(reader, value) };
+    else if (key === 'admission') policy = { ...policy, admission: admissionSection(reader, value) };
     else policy = { ...policy, rules: ruleSection(reader, { key, value }, policy.rules) };
   }
   return policy;

@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { StapSpec } from '../../proto/capture.js';
 import { type FailureError, fail } from '../../proto/failure.js';
+import type { BudgetPolicy } from '../capture/budget-limits.js';
+import type { Admission } from '../host/admission.js';
 import { quote } from '../perf/event-name.js';
 import { type CaptureRules, LOCAL_RULES, NETWORK_RULES, type Permission } from './capture-rules.js';
 
@@ -36,6 +38,10 @@ export interface Policy {
   readonly lines?: Readonly<Record<string, number>>;
   /** Lower-case hex, of the file. */
   readonly sha256?: string;
+  /** What captures may cost; undefined: as the agent was started. */
+  readonly budget?: BudgetPolicy;
+  /** When this host takes captures; undefined: as the agent was started. */
+  readonly admission?: Admission;
 }
 
 /**

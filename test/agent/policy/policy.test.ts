@@ -4,6 +4,8 @@ import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DEFAULT_BUDGET } from '../../../agent/capture/budget-limits.js';
+import { DEFAULT_ADMISSION, NO_ADMISSION } from '../../../agent/host/admission.js';
 import { loadPolicy } from '../../../agent/policy/load-policy.js';
 import { checkModulePolicy, checkScriptPolicy, checkStapPolicy, defaultPolicy } from '../../../agent/policy/policy.js';
 import { parsePolicy } from '../../../agent/policy/policy-file.js';
@@ -156,5 +158,34 @@ describe('on disk', () => {
   it('has to be there when it was named', async () => {
     await expect(loadPolicy(join(directory, 'none'), false)).rejects.toMatchObject({ failure: { code: 'not-found' } });
     await expect(loadPolicy(directory, false)).rejects.toMatchObject({ failure: { code: 'refused' } });
+  });
+});
+
+describe('the sections budget and admission', () => {
+  it('are as they are written, and as without a file where they are not', () => {
+    const text =
+      'budget:\n  standard: 2%\n  most: cpu=5%,spool=1G\nadmission:\n  load-per-cpu: 0.5\n  memory: 1G\n  even-if-busy: deny\n';
+    const { budget, admission } = parse(text);
+    expect(budget).toEqual({
+      standard: { ...DEFAULT_BUDGET.standard, cpuPercent: 2 },
+      most: { cpuPercent: 5, memoryBytes: 0, spoolBytes: 1024 ** 3 },
+    });
+    expect(admission).toEqual({
+      ...DEFAULT_ADMISSION,
+      ...{ loadPerCpu: 0.5, memoryBytes: 1024 ** 3, evenIfBusy: 'deny' },
+    });
+    expect(parse('admission: off\n').admission).toEqual(NO_ADMISSION);
+    expect(parse('stap:\n  own: deny\n')).not.toHaveProperty('budget');
+  });
+
+  it.each([
+    ['budget:\n  standard: 1\n', /line 2: standard is a text/],
+    ['budget:\n  most: much\n', /line 2: most: budget: "much" is no share/],
+    ['budget:\n  least: 1%\n', /line 2: "least" is not known here, only standard, most/],
+    ['admission: never\n', /line 1: here must be a mapping/],
+    ['admission:\n  load-per-cpu: -1\n', /line 2: load-per-cpu is a number from 0/],
+    ['admission:\n  even-if-busy: yes\n', /line 2: even-if-busy is allow or deny/],
+  ])('%j is refused by its line', (text, message) => {
+    expect(() => parse(text)).toThrow(message);
   });
 });

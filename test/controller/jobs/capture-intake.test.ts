@@ -315,3 +315,31 @@ function failureOf(act: () => unknown) {
   }
   return expect.fail('it was not refused');
 }
+
+describe('the account of a budget', () => {
+  const amounts = { toolCpu: 1, agentCpu: 2, peakMemoryBytes: 3, recordedBytes: 4, spooledBytes: 5, wall: 6 };
+  const limits = { cpuPercent: 1, memoryBytes: 0, spoolBytes: 0 };
+  const account = { limits, cpuCount: 2, allowedCpu: 2200, recordingCpu: 300, recording: 1000, overBudget: '' };
+  const progress = (change: object): CaptureEventBody => ({
+    ...{ kind: 'progress', elapsed: 1, samples: 1, bytes: 1, lost: 0 },
+    cost: { ...amounts, budget: { ...account, ...change } },
+  });
+
+  it('is known while the capture runs, so that one which is lost has it too', () => {
+    expect(take('record', [progress({ recordingCpu: 200 }), progress({})]).cost?.budget).toEqual(account);
+  });
+
+  it.each([
+    { recordingCpu: Number.NaN },
+    { allowedCpu: -1 },
+    { recording: Number.POSITIVE_INFINITY },
+    { limits: { ...limits, memoryBytes: -1 } },
+  ])('of %j is refused', (change) => {
+    expect(() => take('record', [progress(change)])).toThrow(/its budget says/);
+  });
+
+  it('may not fill the memory with its reasons', () => {
+    const reasons = Array.from({ length: 20 }, (_, i) => progress({ overBudget: `${i}${'x'.repeat(1000)}` }));
+    expect(() => take('record', reasons, { maxText: 10_000 })).toThrow(/characters of text/);
+  });
+});
