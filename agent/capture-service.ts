@@ -19,6 +19,7 @@ import type {
   ScriptInfo,
 } from '../proto/capture.js';
 import { fail, toFailure } from '../proto/failure.js';
+import type { HealthReading } from '../proto/host-health.js';
 import type { Auditor } from './audit/auditor.js';
 import { CaptureStop } from './capture/capture-stop.js';
 import { checkSpec } from './capture/check-spec.js';
@@ -216,6 +217,12 @@ export class CaptureService implements AgentApi {
     await this.#requireDisk();
     const { putModule } = await import('./stap/module-upload.js');
     return putModule(stateDirectory, upload);
+  }
+
+  async readHealth(): Promise<HealthReading> {
+    const { machine, stateDirectory } = this.#options;
+    const health = await readHealth(machine.files, machine.cpuCount, stateDirectory);
+    return { health, monotonic: performance.now(), clock: machine.now() };
   }
 
   /** Unload the modules that an agent left which was killed together with its staprun. @returns those that stay, each with the reason */

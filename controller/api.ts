@@ -22,6 +22,7 @@ import type {
   ScriptInfo,
 } from '../proto/capture.js';
 import type { Failure } from '../proto/failure.js';
+import type { HostHealth } from '../proto/host-health.js';
 
 /** How a host is reached. */
 export type Address =
@@ -82,8 +83,17 @@ export interface Rollout {
   readonly waves: readonly Share[];
   /** No more are started once more than so many percent of the hosts at an end have failed. */
   readonly failFast?: number;
+  /** No more are started once a capture made its host pass one of these, which it kept before. */
+  readonly abortOn?: readonly HealthLimit[];
   /** Between waves. */
   readonly settle: Milliseconds;
+}
+
+/** Load per CPU, available memory in percent of all, or the percentage of time that tasks waited (PSI, 10 s). */
+export interface HealthLimit {
+  readonly of: 'load' | 'memory' | 'cpu-pressure' | 'memory-pressure' | 'io-pressure';
+  /** At most; of `memory` at least. */
+  readonly limit: number;
 }
 
 /** Which hosts were drawn, so that what they gave can be weighted, and the same be drawn again. */
@@ -151,6 +161,17 @@ export interface HostRun {
   readonly parts: readonly PartOutcome[];
   /** The SystemTap module that was sent there; undefined when the host compiles by itself, or needs none. */
   readonly module: ModuleRef | undefined;
+  /** Of the host, when the capture had been registered and when it was done; absent when it could not be asked. */
+  readonly checks?: { readonly before?: HostCheck; readonly after?: HostCheck };
+}
+
+/** What time it was on a host against the controller's clock, and how the host was doing. */
+export interface HostCheck {
+  /** The host's clock less ours. */
+  readonly clockOffset: Milliseconds;
+  /** The offset is right to so much. */
+  readonly clockUncertainty: Milliseconds;
+  readonly health: HostHealth;
 }
 
 /** How one part of a kit ended on a host. */

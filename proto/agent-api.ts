@@ -14,6 +14,7 @@ import type {
   ProcessSelector,
   ScriptInfo,
 } from './capture.js';
+import type { HealthReading } from './host-health.js';
 
 /** Each call may throw a FailureError; streams may throw one while being read. Aborting `signal` ends the call. */
 export interface AgentApi {
@@ -35,6 +36,8 @@ export interface AgentApi {
   buildModule(request: ModuleRequest, signal: AbortSignal): AsyncIterable<ModulePart>;
   /** Bytes of that module that are here after this part; `size` once it is complete and its SHA-256 is right. Resumable. */
   putModule(upload: ModuleUpload, signal: AbortSignal): Promise<number>;
+  /** What time it is there and how the host is doing; cheap. */
+  readHealth(signal: AbortSignal): Promise<HealthReading>;
 }
 
 export interface StartCapture {

@@ -14,6 +14,7 @@ import { type OpenStream, StreamCredentials } from './duplex.js';
 import { decodeEvent, toState } from './event-codec.js';
 import { type Failure, FailureError, fail } from './failure.js';
 import { fromServiceError } from './failure-codec.js';
+import { healthFromMessage } from './health-codec.js';
 import { captureInfoFromMessage, hostFromMessage, preflightFromMessage, processFromMessage } from './host-codec.js';
 import { placeholderTarget } from './placeholder-socket.js';
 import { MAX_MESSAGE_BYTES, captureAgentService as service } from './service.js';
@@ -209,6 +210,9 @@ function agentApi({ call, stream }: Calls): AgentApi {
         signal,
       );
       return answer.received ?? 0;
+    },
+    async readHealth(signal: AbortSignal) {
+      return healthFromMessage(await call(service.readHealth, {}, 'asking how the host is doing', signal));
     },
   };
 }

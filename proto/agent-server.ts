@@ -6,6 +6,7 @@ import { eventToMessage } from './event-codec.js';
 import { fail } from './failure.js';
 import { toStatus } from './failure-codec.js';
 import type { perftrawl } from './generated/perftrawl.js';
+import { healthToMessage } from './health-codec.js';
 import { captureInfoToMessage, hostToMessage, preflightToMessage } from './host-codec.js';
 import { captureAgentService, MAX_MESSAGE_BYTES } from './service.js';
 import { selectorFromMessage, specFromMessage } from './spec-codec.js';
@@ -72,6 +73,9 @@ export function addAgentService(server: Server, api: AgentApi): void {
     putModule: unary(async (request: In<'PutModuleRequest'>, signal) => ({
       received: await api.putModule(uploadFromMessage(request), signal),
     })),
+    readHealth: unary(async (_request: In<'ReadHealthRequest'>, signal) =>
+      healthToMessage(await api.readHealth(signal)),
+    ),
   };
   server.addService(captureAgentService, handlers);
 }

@@ -22,3 +22,12 @@ export interface HostHealth {
   /** Another one after each start of the host; '' when it cannot be read. */
   readonly bootId: string;
 }
+
+/** Health, and what time it is there. */
+export interface HealthReading {
+  /** Milliseconds since 1970 UTC, read last of all. */
+  readonly clock: number;
+  /** Of a clock that nobody sets, in milliseconds since some moment; read together with `clock`. */
+  readonly monotonic: number;
+  readonly health: HostHealth;
+}

@@ -37,6 +37,7 @@ export const captureAgentService = {
   listScripts: method('ListScripts', m.ListScriptsRequest, m.ListScriptsResponse, false),
   buildModule: method('BuildModule', m.BuildModuleRequest, m.ModulePart, true),
   putModule: method('PutModule', m.PutModuleRequest, m.PutModuleResponse, false),
+  readHealth: method('ReadHealth', m.ReadHealthRequest, m.HealthReading, false),
 };
 
 /** Largest message either side accepts: a profile chunk (512 KiB raw) or an event with room to spare. */

@@ -18,7 +18,7 @@ import { writeJson, writeLines } from './io.js';
 import { purseText } from './render/cost-text.js';
 import { failureText } from './render/failure-text.js';
 import { fitTable } from './render/fit-table.js';
-import { rolloutLines } from './render/rollout-text.js';
+import { clockLines, rolloutLines } from './render/rollout-text.js';
 import { describeSpec } from './render/spec-text.js';
 import { durationText, momentText } from './render/time-text.js';
 import { eventLine, topTable } from './render/top-table.js';
@@ -140,6 +140,7 @@ function headLines(context: CommandContext, job: Job, runs: readonly HostRun[]):
     `job ${colours.bold(job.id)} ${paint(job.state)}  ${printable(describeSpec(spec))}${note === '' ? '' : `  (${printable(note)})`}`,
     `begun ${momentText(job.created)} UTC${took}`,
     ...rolloutLines(job, runs),
+    ...clockLines(runs),
     '',
     ...fitTable(
       columns.slice(0, width),

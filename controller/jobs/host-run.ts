@@ -9,6 +9,7 @@ import { askingRetries, callFailure, followingRetries, retryDelay } from '../tra
 import { partsOf } from './capture-gives.js';
 import { CaptureIntake, type CaptureResult, type IntakeLimits } from './capture-intake.js';
 import { withDeadline } from './deadline.js';
+import { checkHost } from './host-check.js';
 import type { ModuleSupply } from './module-supply.js';
 import type { RunRecord } from './run-record.js';
 
@@ -51,6 +52,8 @@ export interface HostRunOptions {
 const lingering: Milliseconds = 2_000;
 /** For telling an agent to stop. */
 const stopTimeout: Milliseconds = 5_000;
+/** For clock and health: nothing depends on them. */
+const checkTimeout: Milliseconds = 2_000;
 /** A host that compiles a script by itself may take so much longer. */
 const compileAllowance: Milliseconds = 5 * 60_000;
 
@@ -129,6 +132,7 @@ class HostRunDrive {
       return ended('failed', toFailure(error));
     }
     await record.update({ state: 'running' });
+    await this.#check('before');
     return undefined;
   }
 
@@ -172,7 +176,10 @@ class HostRunDrive {
         if (!(error instanceof FailureError)) throw error;
         return this.#refuse(error.failure);
       }
-      if (this.#intake.isDone) return this.#conclude();
+      if (this.#intake.isDone) {
+        await this.#check('after');
+        return this.#conclude();
+      }
       if (this.#interrupt.aborted) return this.#interrupted();
       const failure = broken ?? fail('unreachable', 'the log ended before the capture was done').failure;
       this.#broken = failure;
@@ -216,6 +223,23 @@ class HostRunDrive {
       }
     } finally {
       await events.return?.();
+    }
+  }
+
+  /** Clock and health of the host; a host that does not answer, or an old agent, is told by their absence. */
+  async #check(when: 'before' | 'after'): Promise<void> {
+    const { agents, host, record, clock } = this.#options;
+    try {
+      const check = await withDeadline(
+        clock,
+        checkTimeout,
+        this.#interrupt,
+        `asking ${host.name} for its health`,
+        (limited) => agents.ask(host, {}, limited, (api) => checkHost(api, clock, limited)),
+      );
+      await record.update({ checks: { ...record.run.checks, [when]: check } });
+    } catch (error) {
+      if (!(error instanceof FailureError)) throw error;
     }
   }
 

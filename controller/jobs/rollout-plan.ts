@@ -2,6 +2,7 @@
 import { fail } from '../../proto/failure.js';
 import type { Host, HostRun, Rollout } from '../api.js';
 import { hostsOf } from '../fleet/share.js';
+import { worsening } from './health-limit.js';
 
 /** With fewer hosts at an end a failure rate says nothing. */
 const FEWEST_ENDED = 5;
@@ -34,6 +35,10 @@ export function reasonToHalt(rollout: Rollout | undefined, runs: readonly HostRu
   const canary = rollout.canary === undefined ? 0 : hostsOf(rollout.canary, runs.length);
   const fallen = runs.slice(0, canary).filter(hasFailed);
   if (fallen.length > 0) return `the canary failed on ${fallen.map((run) => run.host).join(', ')}`;
+  for (const run of runs) {
+    const worse = (rollout.abortOn ?? []).map((limit) => worsening(limit, run)).find((text) => text !== undefined);
+    if (worse !== undefined) return `the capture strained ${run.host}: ${worse}`;
+  }
   if (rollout.failFast === undefined) return undefined;
   const failed = runs.filter(hasFailed).length;
   const ended = failed + runs.filter((run) => run.state === 'succeeded' || run.state === 'fetching').length;
@@ -53,6 +58,9 @@ export function checkRollout(rollout: Rollout): void {
   }
   if (failFast !== undefined && !(failFast >= 0 && failFast <= 100)) {
     throw fail('bad-request', `a failure rate of ${failFast} % cannot be`, 'give 0 to 100');
+  }
+  if (rollout.abortOn?.some(({ limit }) => !(limit >= 0)) === true) {
+    throw fail('bad-request', 'a limit of health is below zero', 'give 0 or more');
   }
   if (!(settle >= 0 && Number.isFinite(settle))) {
     throw fail('bad-request', `a pause of ${settle} ms cannot be`, 'give it in seconds');

@@ -141,8 +141,8 @@ describe('a job', () => {
             : event.body.kind,
     );
     expect(told).toEqual([
-      ...['connecting', 'running', 'state', 'running', 'progress', 'running', 'state', 'fetching'],
-      ...['losses', 'cost', 'done', 'succeeded', 'succeeded'],
+      ...['connecting', 'running', 'running', 'state', 'running', 'progress', 'running', 'state', 'fetching'],
+      ...['losses', 'cost', 'done', 'fetching', 'succeeded', 'succeeded'],
     ]);
   });
 

@@ -17,6 +17,7 @@ import type {
   ScriptInfo,
 } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
+import type { HealthReading, HostHealth } from '../../proto/host-health.js';
 import { encodeProfile } from '../../proto/profile-codec.js';
 
 /** One capture of a FakeAgent, as its script sees it. */
@@ -49,6 +50,10 @@ export class FakeAgent implements AgentApi {
   readonly artifacts = new Map<string, { readonly data: Uint8Array; readonly sha256: string }>();
   /** What it says about captures beforehand. */
   preflightResult: PreflightResult = { problems: [], commandLines: ['perf record'], processes: [] };
+  /** Ahead of the real clock, in milliseconds. */
+  clockOffset = 0;
+  /** One per reading; the last one stays. */
+  healths: HostHealth[] = [];
   stapVersion = '4.8/0.188';
   /** What it compiles; each call is noted as `build RELEASE`. */
   build: (request: ModuleRequest) => AsyncIterable<ModulePart> = () => {
@@ -167,6 +172,11 @@ export class FakeAgent implements AgentApi {
     return this.#captures.delete(captureId);
   }
 
+  async readHealth(): Promise<HealthReading> {
+    const health = this.healths.length > 1 ? this.healths.shift() : this.healths[0];
+    return { clock: Date.now() + this.clockOffset, monotonic: 1, health: health ?? aHealth };
+  }
+
   #find(captureId: string): Running {
     const running = this.#captures.get(captureId);
     if (running === undefined) throw fail('not-found', `there is no capture ${captureId}`);
@@ -217,6 +227,11 @@ const aScript: ScriptInfo = {
   ],
   testedOn: ['6.1.0'],
   cost: '1 us per fault',
+};
+
+export const aHealth: HostHealth = {
+  ...{ cpuCount: 2, load1: 1, memoryTotalBytes: 8e9, memoryAvailableBytes: 4e9, diskFreeBytes: 1e12 },
+  ...{ pressure: { cpu: 1, memory: 0.5, io: 2 }, inodesFree: 1e6, uptime: 5000, bootId: 'b007' },
 };
 
 const aHost: HostDescription = {

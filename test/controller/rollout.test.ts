@@ -2,9 +2,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { App, JobEvent, JobRequest, Rollout } from '../../controller/api.js';
 import { createApp } from '../../controller/app.js';
+import { clockDrift } from '../../controller/jobs/host-check.js';
 import { fail } from '../../proto/failure.js';
 import { drawProfile } from '../profile/draw-profile.js';
-import { FakeAgent, profileLog, type Script } from './fake-agent.js';
+import { aHealth, FakeAgent, profileLog, type Script } from './fake-agent.js';
 import { RECORD as spec } from './specs.js';
 import { type TlsFleet, tlsFleet } from './tls-fleet.js';
 
@@ -93,6 +94,52 @@ describe('a rollout', () => {
     expect(why[5]).toBe('2 of 5 hosts failed, more than 20 %');
     const losses = (await app.profile(id))?.losses ?? [];
     expect(losses.find(({ kind }) => kind === 'missing-hosts')?.count).toBe(4);
+  });
+
+  it('starts nothing more once a capture strained its host', async () => {
+    await withHosts(works, works, works);
+    // Four readings before the capture, four after.
+    agents.h0.healths = [...Array.from({ length: 4 }, () => aHealth), { ...aHealth, load1: 5 }];
+    const { id } = await app.submit(request({ abortOn: [{ of: 'load', limit: 2 }] }));
+    const { state, states, why } = await run(id);
+    expect(state).toBe('partial');
+    expect(states).toEqual(['succeeded', 'skipped', 'skipped']);
+    expect(why[1]).toBe('the capture strained h0: load per CPU went from 0.5 to 2.5, more than 2');
+  });
+
+  it('goes on where a host was strained before', async () => {
+    await withHosts(works, works);
+    agents.h0.healths = [{ ...aHealth, load1: 50 }];
+    const { id } = await app.submit(request({ abortOn: [{ of: 'load', limit: 2 }] }));
+    expect(await run(id)).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('knows how far each clock is off, to within what it says, and whether it was moved', async () => {
+    const moved: Script = async ({ emit }) => {
+      emit({ kind: 'state', state: 'running', detail: '' });
+      await measured;
+      agents.h1.clockOffset = 3_600_000;
+      emit(...profileLog(drawProfile('main 1')).slice(1));
+    };
+    let onMeasured: () => void = () => undefined;
+    const measured = new Promise<void>((resolve) => {
+      onMeasured = resolve;
+    });
+    await withHosts(works, moved);
+    agents.h0.clockOffset = -90_000;
+    const { id } = await app.submit(request({}, 2));
+    await app.run(id, {
+      signal: new AbortController().signal,
+      onEvent: (event) => {
+        if (event.kind === 'host-run' && event.run.host === 'h1' && event.run.checks !== undefined) onMeasured();
+      },
+    });
+    const [still, jumped] = (await app.hostRuns(id)).map(({ checks }) => checks);
+    for (const check of [still?.before, still?.after]) {
+      expect(Math.abs((check?.clockOffset ?? 0) + 90_000)).toBeLessThanOrEqual(check?.clockUncertainty ?? 0);
+    }
+    expect(still?.before && still.after && clockDrift(still.before, still.after)).toBe(0);
+    expect(jumped?.before && jumped.after && clockDrift(jumped.before, jumped.after)).toBeGreaterThan(3_500_000);
   });
 
   it('is not taken up again where it had stopped', async () => {

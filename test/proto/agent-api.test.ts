@@ -20,6 +20,7 @@ import type {
 } from '../../proto/capture.js';
 import { serveStream } from '../../proto/duplex.js';
 import { fail } from '../../proto/failure.js';
+import type { HealthReading } from '../../proto/host-health.js';
 import { MAX_MODULE_PART_BYTES } from '../../proto/stap-codec.js';
 
 const spec: CaptureSpec = {
@@ -88,9 +89,25 @@ const request: ModuleRequest = {
   },
 };
 
+const healthReading: HealthReading = {
+  ...{ clock: 1_700_000_000_000.5, monotonic: 12.25 },
+  health: {
+    ...{
+      cpuCount: 4,
+      load1: 1.5,
+      memoryTotalBytes: 8e9,
+      memoryAvailableBytes: 2e9,
+      diskFreeBytes: 3e12,
+      inodesFree: 0,
+    },
+    ...{ pressure: { cpu: 1.5, memory: 0, io: 99 }, uptime: 12_345, bootId: 'b007' },
+  },
+};
+
 /** An agent that answers with what it was asked. */
 function echoAgent(seen: unknown[]): AgentApi {
   return {
+    readHealth: async () => healthReading,
     describe: () => answerDescribe(),
     listProcesses: async (selector) => [{ pid: 7, comm: selector.comms?.[0] ?? '', cmdline: 'x', cgroup: '/', uid: 0 }],
     preflight: async (asked) => {
@@ -166,6 +183,10 @@ describe('the agent service', () => {
     expect(process.comm).toBe('postgres');
     expect(await connection.api.listCaptures(signal)).toHaveLength(1);
     expect(opened).toBe(1);
+  });
+
+  it('carries what time it is and how the host is doing', async () => {
+    expect(await connection.api.readHealth(signal)).toEqual(healthReading);
   });
 
   it('carries a spec as it was made', async () => {

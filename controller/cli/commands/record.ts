@@ -161,6 +161,7 @@ export function recordCommand(session: CliSession) {
     .addOption(ROLLOUT_OPTIONS.canary)
     .addOption(ROLLOUT_OPTIONS.waves)
     .addOption(ROLLOUT_OPTIONS.failFast)
+    .addOption(ROLLOUT_OPTIONS.abortOn)
     .addOption(ROLLOUT_OPTIONS.settle)
     .addOption(ROLLOUT_OPTIONS.sample)
     .addOption(ROLLOUT_OPTIONS.stratify)

@@ -1,6 +1,6 @@
 // In which order hosts start, when no more of them do, and whether only a sample of them is observed.
 import { Option } from '@commander-js/extra-typings';
-import type { Rollout, Share } from '../../api.js';
+import type { HealthLimit, Rollout, Share } from '../../api.js';
 import { UsageError } from '../usage-error.js';
 import { parseDuration } from './duration.js';
 import { parsePercent, parseWhole } from './numbers.js';
@@ -11,6 +11,7 @@ export interface RolloutFlags {
   readonly waves?: string | undefined;
   readonly failFast?: string | undefined;
   readonly settle?: string | undefined;
+  readonly abortOn?: string | undefined;
   readonly sample?: string | undefined;
   readonly stratify?: string | undefined;
   readonly seed?: string | undefined;
@@ -34,6 +35,10 @@ export const ROLLOUT_OPTIONS = {
     '--fail-fast <percent>',
     'start no more hosts once more than so many of those that ended failed',
   ),
+  abortOn: new Option(
+    '--abort-on <limits>',
+    "start no more once a capture made its host pass one, such as 'load>2,memory<10%,io-pressure>20%' (load is per CPU)",
+  ),
   settle: new Option('--settle <duration>', 'pause between waves (default: none)'),
   sample: new Option('--sample <hosts>', 'only a random sample of the hosts: 10, or 5%'),
   stratify: new Option('--stratify <label>', 'with --sample: from each value of this label its share'),
@@ -44,8 +49,10 @@ export const ROLLOUT_OPTIONS = {
 const DOUBLING: readonly Share[] = Array.from({ length: 20 }, (_, i) => ({ kind: 'hosts', hosts: 2 ** (i + 1) - 1 }));
 
 /** @throws UsageError */
-export function parseRollout({ canary, waves, failFast, settle }: RolloutFlags): { readonly rollout?: Rollout } {
-  if ([canary, waves, failFast, settle].every((flag) => flag === undefined)) return {};
+export function parseRollout({ canary, waves, failFast, settle, abortOn }: RolloutFlags): {
+  readonly rollout?: Rollout;
+} {
+  if ([canary, waves, failFast, settle, abortOn].every((flag) => flag === undefined)) return {};
   if (settle !== undefined && canary === undefined && waves === undefined) {
     throw new UsageError('--settle is a pause between waves: give --canary or --waves, too');
   }
@@ -53,6 +60,7 @@ export function parseRollout({ canary, waves, failFast, settle }: RolloutFlags):
     rollout: {
       waves: waves === undefined ? [] : parseWaves(waves),
       settle: settle === undefined ? 0 : parseDuration('--settle', settle),
+      ...(abortOn === undefined ? {} : { abortOn: abortOn.split(',').map(parseLimit) }),
       ...(canary === undefined ? {} : { canary: parseShare('--canary', canary) }),
       ...(failFast === undefined ? {} : { failFast: parsePercent('--fail-fast', failFast.replace(/%$/, '')) }),
     },
@@ -87,6 +95,20 @@ function parseWaves(text: string): readonly Share[] {
     }
   }
   return shares;
+}
+
+const LIMITS: readonly HealthLimit['of'][] = ['load', 'memory', 'cpu-pressure', 'memory-pressure', 'io-pressure'];
+
+function parseLimit(text: string): HealthLimit {
+  const match = /^([a-z-]+)([<>])(\d+(?:\.\d+)?)(%?)$/.exec(text);
+  const of = LIMITS.find((name) => name === match?.[1]);
+  const isRight = match?.[2] === (of === 'memory' ? '<' : '>') && (of === 'load') === (match?.[4] === '');
+  if (match === null || of === undefined || !isRight) {
+    throw new UsageError(
+      `--abort-on: '${text}' is not one of load>N, memory<N%, cpu-pressure>N%, memory-pressure>N%, io-pressure>N%`,
+    );
+  }
+  return { of, limit: Number(match[3]) };
 }
 
 function parseShare(option: string, text: string): Share {

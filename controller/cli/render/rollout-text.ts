@@ -1,6 +1,7 @@
 // Waves, and how a sample was drawn, for people.
 
 import type { HostRun, Job, JobEvent, Sample } from '../../api.js';
+import { clockDrift } from '../../jobs/host-check.js';
 import { planWaves } from '../../jobs/rollout-plan.js';
 import { printable } from '../../views/printable.js';
 
@@ -11,6 +12,25 @@ const MOST_STRATA = 8;
 /** `wave 2 of 3: 10 hosts`. */
 export function waveText({ wave, of, hosts }: Extract<JobEvent, { kind: 'wave' }>): string {
   return `wave ${wave} of ${of}: ${hosts} ${hosts === 1 ? 'host' : 'hosts'}`;
+}
+
+/** How far the hosts' clocks are from ours, and which moved while they captured. */
+export function clockLines(runs: readonly HostRun[]): string[] {
+  const known = runs.flatMap(({ host, checks }) =>
+    checks?.before === undefined ? [] : [{ host, ...checks.before, checks }],
+  );
+  if (known.length === 0) return [];
+  const worst = known.reduce((a, b) => (Math.abs(b.clockOffset) > Math.abs(a.clockOffset) ? b : a));
+  const lines = [
+    `clocks: at most ${worst.clockOffset.toFixed(1)} ms off (± ${worst.clockUncertainty.toFixed(1)} ms, ${worst.host})`,
+  ];
+  for (const { host, checks } of known) {
+    const drift =
+      checks.before === undefined || checks.after === undefined ? 0 : clockDrift(checks.before, checks.after);
+    if (drift !== 0)
+      lines.push(`the clock of ${host} was moved by ${drift.toFixed(1)} ms while it captured: its times are unsure`);
+  }
+  return lines.map(printable);
 }
 
 /** Nothing for a job that starts on all its hosts at once. */

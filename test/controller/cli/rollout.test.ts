@@ -54,6 +54,15 @@ describe('record', () => {
     expect(request).not.toHaveProperty('sample');
   });
 
+  it('takes limits of health', async () => {
+    const { request } = await asked('record', '--abort-on', 'load>2.5,memory<10%,io-pressure>20%');
+    expect(request?.rollout?.abortOn).toEqual([
+      { of: 'load', limit: 2.5 },
+      { of: 'memory', limit: 10 },
+      { of: 'io-pressure', limit: 20 },
+    ]);
+  });
+
   it.each([
     [['--canary', '0'], '--canary'],
     [['--waves', '5%,5%'], '--waves'],
@@ -61,6 +70,10 @@ describe('record', () => {
     [['--waves', 'x'], '--waves'],
     [['--fail-fast', '101'], '--fail-fast'],
     [['--settle', '1s'], '--settle'],
+    [['--abort-on', 'load<2'], '--abort-on'],
+    [['--abort-on', 'memory>10%'], '--abort-on'],
+    [['--abort-on', 'load>2%'], '--abort-on'],
+    [['--abort-on', 'swap>1'], '--abort-on'],
     [['--sample', '101%'], '--sample'],
     [['--stratify', 'region'], '--stratify'],
     [['--seed', '1'], '--seed'],

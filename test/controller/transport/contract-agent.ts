@@ -44,6 +44,7 @@ export function contractAgent(onDie: () => void): AgentApi {
     listScripts: () => base.listScripts(),
     buildModule: (request) => base.buildModule(request),
     putModule: (upload) => base.putModule(upload),
+    readHealth: () => base.readHealth(),
   };
 }
 
