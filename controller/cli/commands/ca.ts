@@ -1,8 +1,9 @@
-// `perftrawl ca init|issue`: the small certificate authority of the `tls` transport.
+// `perftrawl ca init|issue|ls`: the small certificate authority of the `tls` transport.
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
 import { type IssuedCertificate, initCa, issueCertificate } from '../../ca/certificate-authority.js';
+import { listCertificates } from '../../ca/certificate-list.js';
 import { configDirectory } from '../../directories.js';
 import { type CliSession, examples } from '../command.js';
 import type { CommandContext } from '../context.js';
@@ -69,6 +70,22 @@ async function runIssue(context: CommandContext, request: IssueRequest): Promise
   return EXIT.ok;
 }
 
+async function runListCertificates(
+  context: CommandContext,
+  request: { readonly directory: string | undefined },
+): Promise<ExitCode> {
+  const listed = await listCertificates(directoryOf(context, request.directory), context.io.now());
+  if (context.isJson) await writeJson(context.io, listed);
+  else if (listed.length === 0) await writeLines(context.io.stdout, ['no certificates but the root']);
+  else {
+    await writeLines(
+      context.io.stdout,
+      listed.map((one) => `${one.name}  ${one.state}  until ${momentText(one.notAfter)} UTC  serial ${one.serial}`),
+    );
+  }
+  return EXIT.ok;
+}
+
 export function caCommand(session: CliSession) {
   const init = new Command('init')
     .description('make the root certificate; its key never leaves this machine')
@@ -97,10 +114,16 @@ export function caCommand(session: CliSession) {
       ]),
     )
     .action(async (name, flags) => session.end(await runIssue(session.context(), parseIssue(name, flags))));
+  const ls = new Command('ls')
+    .description('list the certificates that are kept beside the root, and whether they are still good')
+    .option('--dir <directory>', 'where the CA is (default: ~/.config/perftrawl/ca)')
+    .addHelpText('after', examples([{ does: 'what ends when', line: 'perftrawl ca ls' }]))
+    .action(async (flags) => session.end(await runListCertificates(session.context(), { directory: flags.dir })));
   return new Command('ca')
     .description('certificates for agents that are reached over mTLS')
     .addCommand(init)
     .addCommand(issue)
+    .addCommand(ls)
     .addHelpText(
       'after',
       examples([

@@ -207,6 +207,11 @@ describe('ca', () => {
       '--ca ca.crt --cert web2.crt --key web2.key',
     );
     expect((await run(['ca', 'init', '--dir', ca], { app })).code).toBe(2);
+    const listed = await run(['ca', 'ls', '--dir', ca, '--json'], { app });
+    expect(JSON.parse(listed.stdout).map((one: { name: string }) => one.name)).toEqual(['web1', 'web2']);
+    expect((await run(['ca', 'ls', '--dir', ca], { app })).stdout).toMatch(
+      /^web1 {2}(good|expired) {2}until .* UTC {2}serial [0-9a-f]+$/m,
+    );
     expect((await run(['ca', 'issue', '../x', '--dir', ca], { app })).code).toBe(2);
     expect((await run(['ca', 'issue', 'web2', '--days', '0', '--dir', ca], { app })).code).toBe(2);
   });

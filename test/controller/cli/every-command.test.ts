@@ -45,6 +45,7 @@ describe('every command', () => {
     'ca',
     'ca init',
     'ca issue',
+    'ca ls',
     'completion',
     'version',
     'help',
