@@ -23,6 +23,8 @@ import type {
 } from '../proto/capture.js';
 import type { Failure } from '../proto/failure.js';
 import type { HostHealth } from '../proto/host-health.js';
+import type { Approvals } from './approval/approval.js';
+import type { Users } from './users/users.js';
 
 /** How a host is reached. */
 export type Address =
@@ -109,8 +111,18 @@ export interface Sample {
   readonly left: readonly string[];
 }
 
-/** `interrupted`: the controller went away; `jobs resume` takes it up. `partial`: some hosts failed. */
-export type JobState = 'running' | 'interrupted' | 'succeeded' | 'partial' | 'failed' | 'cancelled';
+/**
+ * `awaiting-approval`: a second person has to approve it first. `interrupted`: the controller went away; `jobs resume` takes it up.
+ * `partial`: some hosts failed.
+ */
+export type JobState =
+  | 'awaiting-approval'
+  | 'running'
+  | 'interrupted'
+  | 'succeeded'
+  | 'partial'
+  | 'failed'
+  | 'cancelled';
 
 export interface Job {
   /** Short, sortable, safe in file names. */
@@ -198,6 +210,8 @@ export interface RunOptions {
   /** Aborting asks the agents to stop and keep what there is, then finishes the job with that; see `cancel` to discard. */
   readonly signal: AbortSignal;
   readonly onEvent: (event: JobEvent) => void;
+  /** Aborting leaves the job as it is, with its captures, for whoever resumes it; `run` rejects with the reason. */
+  readonly abandon?: AbortSignal;
 }
 
 export interface JobFilter {
@@ -265,5 +279,9 @@ export interface App {
     isForced: boolean,
     signal: AbortSignal,
   ): Promise<readonly Answer<readonly RemovedFile[]>[]>;
+  /** Who may use the server, and who is asking. */
+  readonly users: Users;
+  /** Of jobs that wait for a second person. */
+  readonly approvals: Approvals;
   close(): Promise<void>;
 }

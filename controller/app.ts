@@ -1,9 +1,12 @@
 // The controller in this process: makes the adapters and ties them together. The only place that constructs them.
 import { readFile } from 'node:fs/promises';
+import { hostname, userInfo } from 'node:os';
 import path from 'node:path';
 import type { AgentApi } from '../proto/agent-api.js';
 import { fail, toFailure } from '../proto/failure.js';
 import type { Answer, App, Host, HostRun, Job, RunOptions } from './api.js';
+import { type ApprovalRule, scriptsToRead } from './approval/approval.js';
+import { jobApprovals } from './approval/job-approvals.js';
 import { type Clock, systemClock } from './clock.js';
 import { HostPool } from './fleet/host-pool.js';
 import { type Inventory, localInventory, parseInventory } from './fleet/inventory.js';
@@ -19,9 +22,12 @@ import { addStored, findStored, isEnded, type JobRunTools, releaseCapture, runJo
 import { ModuleCache } from './jobs/module-cache.js';
 import { processOwners } from './jobs/owner.js';
 import type { StoredJob } from './store/control-store.js';
+import { sqliteApprovalStore } from './store/sqlite-approval-store.js';
 import { sqliteControlStore } from './store/sqlite-control-store.js';
 import { openSqlite } from './store/sqlite-database.js';
 import { sqliteSampleStore } from './store/sqlite-sample-store.js';
+import { sqliteUserStore } from './store/sqlite-user-store.js';
+import { fileFingerprint } from './transport/ca-fingerprint.js';
 import { identityFilesIn, readIdentity } from './transport/identity.js';
 import { localTransport } from './transport/local.js';
 import { askingRetries } from './transport/retry.js';
@@ -30,6 +36,7 @@ import type { AskSecret } from './transport/ssh/auth.js';
 import { type SshTransport, sshTransport } from './transport/ssh/ssh-transport.js';
 import { tlsTransport } from './transport/tls.js';
 import type { Transport } from './transport/transport.js';
+import { type Authenticator, storedUsers, type Users } from './users/users.js';
 
 export interface AppOptions {
   /** Directory of `perftrawl.db` and of the local agents' state; made when it is not there. */
@@ -42,6 +49,8 @@ export interface AppOptions {
   readonly agentCommand: readonly string[];
   /** How hosts are reached by ssh; absent: they are not. */
   readonly ssh?: AppSshOptions;
+  /** Jobs that have to wait for a second person; default: none. */
+  readonly approve?: ApprovalRule;
   readonly clock?: Clock;
   /** Numbers from 0 up to, not including, 1. */
   readonly random?: () => number;
@@ -58,6 +67,11 @@ export interface AppSshOptions {
   readonly askSecret: AskSecret;
 }
 
+/** The app as it is on the machine that has the store: what a server is made of. */
+export interface LocalApp extends App {
+  readonly users: Users & Authenticator;
+}
+
 /** For connections, and for the answer to a short question. */
 const connectTimeout = 10_000;
 const askTimeout = 30_000;
@@ -66,8 +80,8 @@ const askedAtOnce = 32;
 const cancelPoll = 200;
 
 /** @throws FailureError 'bad-request' for the inventory, and those of openSqlite */
-export async function createApp(options: AppOptions): Promise<App> {
-  const { dataDir, configDir, agentCommand, clock = systemClock, random = Math.random } = options;
+export async function createApp(options: AppOptions): Promise<LocalApp> {
+  const { dataDir, configDir, agentCommand, approve = 'none', clock = systemClock, random = Math.random } = options;
   const inventory = await readInventory(options);
   const identityFiles = { ...identityFilesIn(path.join(configDir, 'ca')), ...inventory.identity };
   const database = openSqlite(path.join(dataDir, 'perftrawl.db'), clock.now());
@@ -95,6 +109,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   const submitted = new Set<string>();
 
   async function take(job: StoredJob): Promise<string> {
+    if (job.state === 'awaiting-approval') {
+      const remedy = `somebody else has to read it: perftrawl jobs approve ${job.id}`;
+      throw fail('refused', `job ${job.id} waits for approval`, remedy);
+    }
     if (job.state !== 'running') throw fail('conflict', `job ${job.id} has ended: it ${stateText(job)}`);
     if (!submitted.has(job.owner) && owners.isAlive(job.owner, job.ownerSeen)) {
       throw fail('conflict', `job ${job.id} is run by another process`, 'wait for it, or cancel it');
@@ -158,7 +176,22 @@ export async function createApp(options: AppOptions): Promise<App> {
     return aggregate.finish(runs.filter(({ state }) => state !== 'succeeded').map(({ host }) => host));
   }
 
+  const approvals = jobApprovals({
+    ...{ control, decisions: sqliteApprovalStore(database), now: () => clock.now() },
+    findJob: (id) => findJob(control, id),
+    async cancelReleased(id) {
+      await run(id, { signal: new AbortController().signal, onEvent: () => undefined });
+    },
+  });
+  const users = storedUsers({
+    ...{ store: sqliteUserStore(database), now: () => clock.now() },
+    caSha256: () => fileFingerprint(identityFiles.ca),
+    localName: `${userInfo().username}@${hostname()}`,
+  });
+
   return {
+    users,
+    approvals,
     hosts(selectorText) {
       const selector = parseSelector(selectorText);
       return inventory.hosts.filter((host) => matchesSelector(host, selector));
@@ -175,14 +208,15 @@ export async function createApp(options: AppOptions): Promise<App> {
       checkRequest(request);
       const created = clock.now();
       const id = newJobId(created, random);
-      const owner = owners.claim();
+      const waits = scriptsToRead(request.spec, approve).length > 0;
+      const owner = waits ? '' : owners.claim();
       const runs = request.hosts.map((host) => newRun(id, host));
       const job: StoredJob = {
-        ...{ id, request, state: 'running', created, ended: 0, owner },
+        ...{ id, request, state: waits ? 'awaiting-approval' : 'running', created, ended: 0, owner },
         ...{ ownerSeen: created, isCancelRequested: false },
       };
       await control.createJob(job, runs);
-      submitted.add(owner);
+      if (!waits) submitted.add(owner);
       return toJob(job, owners);
     },
     run,
@@ -190,7 +224,8 @@ export async function createApp(options: AppOptions): Promise<App> {
 
     async cancel(id, signal) {
       const job = await findJob(control, id);
-      if (job.state !== 'running') return toJob(job, owners);
+      if (job.state === 'awaiting-approval') await control.releaseAwaiting(job.id, true);
+      else if (job.state !== 'running') return toJob(job, owners);
       await control.requestCancel(job.id);
       const runs = (await control.hostRuns(job.id)).filter(
         (hostRun) => !isEnded(hostRun) && hostRun.state !== 'waiting',

@@ -1,5 +1,6 @@
 // What could come next on a command line: commands and options from commander's tree, hosts and jobs from the app.
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { ROLES } from '../users/role.js';
 import type { CliSession } from './command.js';
 import { PALETTES } from './commands/export.js';
 import { FILE_FORMATS } from './commands/import.js';
@@ -105,7 +106,7 @@ async function optionValues(command: string, option: string, dynamic: DynamicWor
   if (option === '--host' || option === '--build-on') return dynamic.hosts();
   if (option === '--diff') return ['last', ...(await dynamic.jobs())];
   if (option === '--on') return (await dynamic.hosts()).map((name) => `name=${name}`);
-  return CHOICES[option] ?? CHOICES[`${command} ${option}`] ?? [];
+  return CHOICES[`${command} ${option}`] ?? CHOICES[option] ?? [];
 }
 
 /** By option, and by command where several have it. */
@@ -116,6 +117,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   '--color': PALETTES,
   '--state': STATES,
   '--role': ['agent', 'controller'],
+  'add --role': ROLES,
   '--stream': STREAMS,
   '--of': EXPORT_KINDS,
   'export --format': FORMATS,

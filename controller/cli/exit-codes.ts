@@ -64,6 +64,7 @@ export function exitCodeOf(failure: Failure): ExitCode {
 }
 
 const OF_JOB: Record<JobState, ExitCode> = {
+  'awaiting-approval': EXIT.notAllowed,
   succeeded: EXIT.ok,
   partial: EXIT.partial,
   failed: EXIT.failed,

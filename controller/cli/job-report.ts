@@ -184,6 +184,8 @@ function nextLines(
   profile: Profile | undefined,
   histograms: HistogramSeries | undefined,
 ): string[] {
+  if (job.state === 'awaiting-approval')
+    return [`somebody else has to read and approve it: perftrawl jobs approve ${job.id}`];
   if (job.state === 'interrupted') return [`take it up again: perftrawl jobs resume ${job.id}`];
   if (job.state === 'running') return [`it is still running; end it with: perftrawl jobs cancel ${job.id}`];
   const next: string[] = [];

@@ -17,6 +17,7 @@ import { showCommand } from './commands/show.js';
 import { stapCommand } from './commands/stap.js';
 import { statCommand } from './commands/stat.js';
 import { textCommand } from './commands/text.js';
+import { usersCommand } from './commands/users.js';
 import { versionCommand } from './commands/version.js';
 import { completeWordsCommand } from './complete-words.js';
 import type { GlobalOptions } from './context.js';
@@ -28,6 +29,7 @@ const COMMANDS: readonly { readonly group: string; readonly makers: readonly Com
   { group: 'Capture:', makers: [recordCommand, statCommand, stapCommand, faultsCommand, importCommand] },
   { group: 'Look:', makers: [showCommand, histCommand, textCommand, exportCommand, artifactsCommand, jobsCommand] },
   { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand] },
+  { group: 'Server:', makers: [usersCommand] },
   { group: 'On a single machine:', makers: [foldCommand, agentCommand, policyCommand] },
   { group: 'About:', makers: [versionCommand, completionCommand] },
 ];

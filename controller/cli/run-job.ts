@@ -118,6 +118,10 @@ export async function startJob(
     ...(options.rollout === undefined ? {} : { rollout: options.rollout }),
     ...(options.buildHost === undefined ? {} : { buildHost: options.buildHost }),
   });
+  if (job.state === 'awaiting-approval') {
+    const remedy = `somebody else has to run \`perftrawl jobs approve ${job.id}\`; see then \`perftrawl jobs show ${job.id}\``;
+    throw fail('refused', `job ${job.id} is written down and waits for approval`, remedy);
+  }
   return followJob(context, app, job, 'run', isPerHost);
 }
 

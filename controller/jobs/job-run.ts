@@ -5,7 +5,7 @@ import { type DecodeLimits, encodeProfile, ProfileDecoder } from '../../proto/pr
 import type { Host, HostRun, JobEvent, RunOptions } from '../api.js';
 import type { Clock } from '../clock.js';
 import type { Agents } from '../fleet/host-pool.js';
-import type { ControlStore, StoredJob, StoredJobState } from '../store/control-store.js';
+import type { ControlStore, EndedJobState, StoredJob, StoredJobState } from '../store/control-store.js';
 import type { SampleStore } from '../store/sample-store.js';
 import { Aggregate, type Merged, wantedTypes } from './aggregate.js';
 import type { CaptureResult, IntakeLimits } from './capture-intake.js';
@@ -56,6 +56,9 @@ export async function runJob(
     } while (!abandon.signal.aborted && (await clock.sleep(renewInterval, over.signal)) === 'elapsed');
   };
   if (job.isCancelRequested) cancel.abort();
+  const onAbandon = (): void => abandon.abort(options.abandon?.reason);
+  if (options.abandon?.aborted) onAbandon();
+  options.abandon?.addEventListener('abort', onAbandon, { once: true });
   const watching = watch().catch((error: unknown) => abandon.abort(error));
   try {
     const running = new JobRun(job, options, tools, cancel.signal, abandon.signal);
@@ -70,6 +73,7 @@ export async function runJob(
     return state;
   } finally {
     over.abort();
+    options.abandon?.removeEventListener('abort', onAbandon);
     await watching;
   }
 }
@@ -117,7 +121,7 @@ class JobRun {
     await samples.put({ jobId: id, host: undefined }, { chunks, series, histograms, text: [] });
   }
 
-  endState(): Exclude<StoredJobState, 'running'> {
+  endState(): EndedJobState {
     const states = [...this.#records.values()].map((record) => record.run.state);
     if (states.every((state) => state === 'succeeded')) return 'succeeded';
     if (this.#cancel.aborted || states.every((state) => state === 'cancelled')) return 'cancelled';

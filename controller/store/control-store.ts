@@ -4,6 +4,9 @@ import type { HostRun, JobRequest, JobState } from '../api.js';
 /** A job as stored. Whether a running one is `interrupted` depends on its owner, which the store cannot know. */
 export type StoredJobState = Exclude<JobState, 'interrupted'>;
 
+/** States that a job keeps. */
+export type EndedJobState = Exclude<StoredJobState, 'running' | 'awaiting-approval'>;
+
 export interface StoredJob {
   readonly id: string;
   readonly request: JobRequest;
@@ -35,10 +38,12 @@ export interface ControlStore {
   idsWithPrefix(prefix: string, limit: number): Promise<readonly string[]>;
   /** Make `owner` the owner if `from` still is; false when somebody was faster, or the job has ended. */
   claimJob(id: string, from: string, owner: string, now: number): Promise<boolean>;
+  /** A job that waits for approval goes on as a running one that nobody owns; false when it does not wait. */
+  releaseAwaiting(id: string, isCancelRequested: boolean): Promise<boolean>;
   renewJob(id: string, owner: string, now: number): Promise<Renewal>;
   requestCancel(id: string): Promise<void>;
   /** Ends a running job if `owner` owns it; false when it does not. */
-  finishJob(id: string, owner: string, state: Exclude<StoredJobState, 'running'>, now: number): Promise<boolean>;
+  finishJob(id: string, owner: string, state: EndedJobState, now: number): Promise<boolean>;
   /** In the order of the job's hosts. */
   hostRuns(jobId: string): Promise<readonly HostRun[]>;
   /** Replace a host run that has not ended yet; false, and nothing is changed, when it has: there is one result per host run. */

@@ -70,6 +70,29 @@ const migrations: readonly Migration[] = [
       );
     `,
   },
+  {
+    version: 3,
+    sql: `
+      create table users (
+        name text primary key,
+        role text not null,
+        created real not null,
+        expires real not null,
+        revoked real not null,
+        token_id text not null,
+        secret_hash text not null
+      );
+      create index users_by_token on users (token_id);
+      create table approval_decisions (
+        job_id text primary key,
+        decision text not null,
+        who text not null,
+        reason text not null,
+        request_sha256 text not null,
+        decided real not null
+      );
+    `,
+  },
 ];
 
 /** The version that this program writes. */

@@ -7,7 +7,14 @@ import type { SqliteDatabase } from './sqlite-database.js';
 import type { HostRunTable, JobTable } from './tables.js';
 
 const endedRunStates = ['succeeded', 'failed', 'lost', 'cancelled', 'skipped'] as const;
-const jobStates: readonly StoredJobState[] = ['running', 'succeeded', 'partial', 'failed', 'cancelled'];
+const jobStates: readonly StoredJobState[] = [
+  'awaiting-approval',
+  'running',
+  'succeeded',
+  'partial',
+  'failed',
+  'cancelled',
+];
 /** Rows per insert: SQLite takes 32,766 parameters. */
 const insertRows = 1000;
 
@@ -68,6 +75,17 @@ export function sqliteControlStore({ db, guard, path }: SqliteDatabase): Control
           .where('id', '=', id)
           .where('owner', '=', from)
           .where('state', '=', 'running')
+          .executeTakeFirst();
+        return done.numUpdatedRows === 1n;
+      }),
+
+    releaseAwaiting: (id, isCancelRequested) =>
+      guard('releasing a job', async () => {
+        const done = await db
+          .updateTable('jobs')
+          .set({ state: 'running', owner: '', cancel_requested: isCancelRequested ? 1 : 0 })
+          .where('id', '=', id)
+          .where('state', '=', 'awaiting-approval')
           .executeTakeFirst();
         return done.numUpdatedRows === 1n;
       }),

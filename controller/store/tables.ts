@@ -8,6 +8,8 @@ export interface Tables {
   counter_series: BlobTable;
   histogram_series: BlobTable;
   text_lines: BlobTable;
+  users: UserTable;
+  approval_decisions: ApprovalDecisionTable;
 }
 
 export interface JobTable {
@@ -52,4 +54,26 @@ export interface BlobTable {
   host: string;
   /** Brotli of the JSON that series-columns.ts, histogram-columns.ts and text-columns.ts make. */
   data: Uint8Array;
+}
+
+/** Users of the server; times are milliseconds since 1970 UTC, 0: never. */
+export interface UserTable {
+  name: string;
+  role: string;
+  created: number;
+  expires: number;
+  revoked: number;
+  token_id: string;
+  secret_hash: string;
+}
+
+/** At most one per job, never changed. */
+export interface ApprovalDecisionTable {
+  job_id: string;
+  /** `approved`, `rejected` or `expired`. */
+  decision: string;
+  who: string;
+  reason: string;
+  request_sha256: string;
+  decided: number;
 }

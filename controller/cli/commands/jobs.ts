@@ -11,13 +11,22 @@ import { fitTable } from '../render/fit-table.js';
 import { describeSpec } from '../render/spec-text.js';
 import { durationText, momentText } from '../render/time-text.js';
 import { followJob } from '../run-job.js';
+import { approveCommand, rejectCommand } from './job-approval.js';
 
 export interface JobsRequest {
   readonly limit: number;
   readonly state: JobState | undefined;
 }
 
-export const STATES: readonly JobState[] = ['running', 'interrupted', 'succeeded', 'partial', 'failed', 'cancelled'];
+export const STATES: readonly JobState[] = [
+  'awaiting-approval',
+  'running',
+  'interrupted',
+  'succeeded',
+  'partial',
+  'failed',
+  'cancelled',
+];
 
 /** @throws UsageError */
 function parseJobs(flags: { readonly limit: string; readonly state?: string | undefined }): JobsRequest {
@@ -144,6 +153,8 @@ export function jobsCommand(session: CliSession) {
     .addCommand(cancel)
     .addCommand(resume)
     .addCommand(remove)
+    .addCommand(approveCommand(session))
+    .addCommand(rejectCommand(session))
     .addHelpText(
       'after',
       examples([

@@ -15,6 +15,8 @@ import type {
 import { runCli } from '../../../controller/cli/cli.js';
 import type { AppOptions } from '../../../controller/cli/context.js';
 import type { CliIo } from '../../../controller/cli/io.js';
+import type { Role } from '../../../controller/users/role.js';
+import type { User } from '../../../controller/users/users.js';
 import type { CounterSeries } from '../../../profile/counter-series.js';
 import type { HistogramSeries } from '../../../profile/histogram-series.js';
 import type { Profile } from '../../../profile/profile.js';
@@ -113,6 +115,10 @@ export const FAILED_RUN = runOf('web2', {
   cost: undefined,
   failure: { code: 'unreachable', message: 'web2 does not answer', remedy: 'start its agent' },
 });
+
+function userOf(name: string, role: Role): User {
+  return { name, role, created: 1_700_000_000_000, expires: 0, revoked: 0, hasToken: true };
+}
 
 export class FakeApp implements App {
   inventory: readonly Host[] = [WEB1, WEB2];
@@ -220,6 +226,20 @@ export class FakeApp implements App {
     yield { data: this.artifact.subarray(offset, offset + 4) };
     yield { data: this.artifact.subarray(offset + 4), end: { sha256: this.artifactHash, size: this.artifact.length } };
   }
+  readonly users: App['users'] = {
+    add: async ({ name, role }) => ({ user: userOf(name, role), token: 'ptu.token' }),
+    list: async () => [userOf('alice', 'operator')],
+    revoke: async (name) => ({ ...userOf(name, 'viewer'), revoked: 1 }),
+    whoami: async () => ({ name: 'alice', role: 'operator', by: 'token', expires: 0 }),
+  };
+  readonly approvals: App['approvals'] = {
+    get: async (jobId) => ({
+      ...{ jobId, requester: 'bob@there', requestSha256: 'abc', hosts: ['web1'], expires: 1, decision: undefined },
+      scripts: [{ name: 'own.stp', text: 'probe begin {}\n', sha256: 'def', arguments: [], isGuru: true }],
+    }),
+    approve: async (jobId, who, sha256) => void this.calls.push(`approve ${jobId} ${sha256} as ${who.split('@')[0]}`),
+    reject: async (jobId, who, reason) => void this.calls.push(`reject ${jobId} as ${who.split('@')[0]}: ${reason}`),
+  };
   async close(): Promise<void> {
     this.isClosed = true;
   }

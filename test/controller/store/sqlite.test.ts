@@ -47,6 +47,7 @@ describe('the database file', () => {
     expect(raw.prepare('select version, applied from migrations').all()).toEqual([
       { version: 1, applied: 1 },
       { version: 2, applied: 1 },
+      { version: 3, applied: 1 },
     ]);
     expect(raw.pragma('journal_mode', { simple: true })).toBe('wal');
     raw.close();
@@ -62,7 +63,8 @@ describe('the database file', () => {
     await control.createJob({ ...job, isCancelRequested: false }, []);
     await before.close();
     const raw = new Database(file);
-    raw.exec('drop table histogram_series; drop table text_lines; delete from migrations where version > 1');
+    raw.exec('drop table histogram_series; drop table text_lines; drop table users; drop table approval_decisions');
+    raw.exec('delete from migrations where version > 1');
     // As the first version wrote them: without parts.
     raw.prepare('insert into host_runs values (?, ?, 0, ?, ?)').run('a', 'h', 'waiting', JSON.stringify(run));
     raw.close();

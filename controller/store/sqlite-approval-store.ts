@@ -1,0 +1,35 @@
+// The ApprovalStore in SQL.
+import { fail } from '../../proto/failure.js';
+import type { Decision } from '../approval/approval.js';
+import type { ApprovalStore } from './approval-store.js';
+import type { SqliteDatabase } from './sqlite-database.js';
+
+const kinds: readonly Decision['kind'][] = ['approved', 'rejected', 'expired'];
+
+export function sqliteApprovalStore({ db, guard, path }: SqliteDatabase): ApprovalStore {
+  async function read(jobId: string): Promise<Decision | undefined> {
+    const row = await db.selectFrom('approval_decisions').selectAll().where('job_id', '=', jobId).executeTakeFirst();
+    if (row === undefined) return undefined;
+    const kind = kinds.find((known) => known === row.decision);
+    if (kind === undefined) {
+      throw fail('bad-data', `${path}: the approval of job ${jobId} is the unknown '${row.decision}'`);
+    }
+    return { kind, who: row.who, reason: row.reason, requestSha256: row.request_sha256, decided: row.decided };
+  }
+
+  return {
+    decision: (jobId) => guard('reading an approval', () => read(jobId)),
+    decide: (jobId, { kind, who, reason, requestSha256, decided }) =>
+      guard('writing down an approval', async () => {
+        const row = { job_id: jobId, decision: kind, who, reason, request_sha256: requestSha256, decided };
+        await db
+          .insertInto('approval_decisions')
+          .values(row)
+          .onConflict((conflict) => conflict.column('job_id').doNothing())
+          .execute();
+        const written = await read(jobId);
+        if (written === undefined) throw fail('bad-data', `${path}: the approval of job ${jobId} is gone`);
+        return written;
+      }),
+  };
+}
