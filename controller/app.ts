@@ -75,6 +75,8 @@ export interface LocalApp extends App {
 /** For connections, and for the answer to a short question. */
 const connectTimeout = 10_000;
 const askTimeout = 30_000;
+/** On top, for hosts to which the agent may first have to be made and sent. */
+const sendAllowance = 150_000;
 /** Hosts that are asked at the same time. */
 const askedAtOnce = 32;
 const cancelPoll = 200;
@@ -148,7 +150,8 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   ): Promise<readonly Answer<T>[]> {
     return fanOut(hosts, askedAtOnce, async (host): Promise<Answer<T>> => {
       try {
-        const value = await withDeadline(clock, askTimeout, signal, `${doing} ${host.name}`, (limited) =>
+        const timeout = host.address.transport === 'ssh' ? askTimeout + sendAllowance : askTimeout;
+        const value = await withDeadline(clock, timeout, signal, `${doing} ${host.name}`, (limited) =>
           agents.ask(host, askingRetries, limited, (api, attempt) => question(api, attempt, host)),
         );
         return { host, ok: true, value };

@@ -52,7 +52,7 @@ it('asks the hosts that were named, as the user that was named, and as root wher
 });
 
 it('records on hosts of a range and behind another, names the one that is not itself, and leaves nothing', async () => {
-  const flags = ['-e', 'cpu-clock', '-F', '49', '--for', '1s', '--comm', 'sshd', '--json'];
+  const flags = ['-e', 'cpu-clock', '-F', '49', '--for', '1s', '--comm', 'sshd', '--even-if-busy', '--json'];
   const { code, stdout, stderr } = await perftrawl('record', ...flags, '-H', 'db[1-2],db1/db3,changed');
   const runs: { host: string; state: string; failure?: { code: string } }[] = JSON.parse(stdout).hosts;
   const ends = runs.map(({ host, state, failure }) => `${host} ${failure?.code ?? state}`);
@@ -65,4 +65,14 @@ it('records on hosts of a range and behind another, names the one that is not it
     .host('db3')
     .run('sh', '-c', 'ls -A ~/.cache/perftrawl /var/lib/perftrawl 2>/dev/null || true');
   expect(left).not.toMatch(/agent|ssh/);
+});
+
+it('keeps the agent elsewhere where the home directory is full', async () => {
+  const host = fleet.host('db1');
+  await host.run('mkdir', '-p', '/root/.cache');
+  await host.run('mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', '/root/.cache');
+  const listed = await perftrawl('hosts', 'ps', '-H', 'db1', '--comm', 'sshd', '--json');
+  expect(listed.code, listed.stderr).toBe(0);
+  expect(await host.run('ls', '/var/tmp/perftrawl-0')).toMatch(/^agent-[0-9a-f]{64}\.cjs\n$/);
+  expect(await host.run('ls', '-A', '/root/.cache/perftrawl')).toBe('');
 });

@@ -18,6 +18,7 @@ export interface Credentials {
 export class Passphrases {
   readonly #ask: AskSecret;
   readonly #known = new Map<string, Promise<string | undefined>>();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(ask: AskSecret) {
     this.#ask = ask;
@@ -26,7 +27,9 @@ export class Passphrases {
   of(file: string): Promise<string | undefined> {
     let known = this.#known.get(file);
     if (known === undefined) {
-      known = this.#ask(`Passphrase of ${file}: `);
+      // One question at a time, however many hosts and keys wait.
+      known = this.#last.then(() => this.#ask(`Passphrase of ${file}: `));
+      this.#last = known.catch(() => undefined);
       this.#known.set(file, known);
     }
     return known;

@@ -30,6 +30,7 @@ const longestAnswer = 16 * 1024;
 
 /** `$d`: our directory below the home, else in /var/tmp. Links and the directories of others are passed over. */
 const directories = `for d in "\${XDG_CACHE_HOME:-$HOME/.cache}/perftrawl" "/var/tmp/perftrawl-$u"; do test -L "$d" && continue;`;
+const otherDirectories = `for d in "/var/tmp/perftrawl-$u"; do test -L "$d" && continue;`;
 const environment =
   'PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; export PATH; u=$(id -u); s="";';
 const privilege =
@@ -59,14 +60,22 @@ export interface UploadedFile {
   readonly isExecutable: boolean;
 }
 
-/** Take a file, compressed by gzip, from stdin: it appears under its name when its sum is right, and not before. Last line: `done`, `full`, `bad SUM` or `nowhere`. */
-export function uploadScript(mark: string, { name, sha256, isExecutable }: UploadedFile): string {
+/**
+ * Take a file, compressed by gzip, from stdin: it appears under its name when its sum is right, and not before. Last line: `done`, `full`, `bad SUM` or `nowhere`.
+ * @param isHomeLeftOut the home directory turned out to be full
+ */
+export function uploadScript(
+  mark: string,
+  { name, sha256, isExecutable }: UploadedFile,
+  isHomeLeftOut: boolean,
+): string {
+  const places = isHomeLeftOut ? otherDirectories : directories;
   const part = `$d/.part-${mark}`;
   const canRun = isExecutable
     ? `printf "#%s/bin/sh\\nexit 0\\n" "$(printf "\\041")" > "${part}" && chmod 700 "${part}" && "${part}" 2>/dev/null || { rm -f "${part}"; continue; };`
     : '';
   return word(
-    `${begin(mark)} ${environment} umask 077; ${directories} mkdir -p "$d" 2>/dev/null || continue; test -O "$d" || continue;`,
+    `${begin(mark)} ${environment} umask 077; ${places} mkdir -p "$d" 2>/dev/null || continue; test -O "$d" || continue;`,
     `find "$d" -name ".part-*" -mmin +60 -exec rm -f {} + 2>/dev/null; (: > "${part}") 2>/dev/null || continue; ${canRun}`,
     `if gzip -dc > "${part}"; then h=$(sha256sum < "${part}" | cut -c1-64);`,
     `if test "$h" = ${sha256}; then chmod 700 "${part}"; mv -f "${part}" "$d/${name}" && echo done && exit 0; fi; echo "bad $h"; else echo full; fi;`,

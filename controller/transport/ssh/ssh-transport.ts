@@ -229,19 +229,20 @@ function fileFor(facts: RemoteFacts, host: Host, pack: AgentPackage): Promise<Ag
   );
 }
 
-async function send(link: Link, host: Host, file: AgentFile, signal: AbortSignal): Promise<void> {
+async function send(link: Link, host: Host, file: AgentFile, signal: AbortSignal, isHomeFull = false): Promise<void> {
   const mark = newMark();
-  const { channel, said } = await execute(link.client, uploadScript(mark, file), signal);
+  const { channel, said } = await execute(link.client, uploadScript(mark, file, isHomeFull), signal);
   channel.end(file.compressed);
   const isLast = (line: string) => /^(done|full|nowhere|bad( .*)?)$/.test(line);
   const answer = (await readAnswer(channel, mark, isLast, signal)).at(-1) ?? '';
   if (answer === 'done') return;
   const why = said() === '' ? '' : `: ${said()}`;
+  if (answer === 'full' && !isHomeFull) return send(link, host, file, signal, true);
   if (answer === 'full') {
     throw fail(
       'exhausted',
       `${host.name} has no room for the agent (or no gzip)${why}`,
-      'make room in its home directory',
+      'make room in its home directory, or in /var/tmp',
     );
   }
   if (answer === 'nowhere') {
