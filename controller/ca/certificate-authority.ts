@@ -1,11 +1,11 @@
-// A small certificate authority for the `tls` transport: one P-256 root that issues the certificates of agents and controllers.
+// A small certificate authority: one P-256 root that issues the certificates of agents, controllers, servers and users.
 //
 //   DIRECTORY/                0700   default: $XDG_CONFIG_HOME/perftrawl/ca
 //     ca.crt                  0644   give it to every agent and every controller
 //     ca.key                  0600   never leaves this machine; whoever has it can command every agent
 //     NAME.crt, NAME.key      0644, 0600   one pair per `issueCertificate`; copy both to that machine, then delete the key here
 //
-// Agents get serverAuth only and controllers clientAuth only, so that a stolen agent key cannot command other agents.
+// Each certificate has one role (proto/certificate-role.ts), so that a stolen agent key cannot command other agents.
 import './reflect-metadata.js';
 
 import { webcrypto } from 'node:crypto';
@@ -13,6 +13,7 @@ import { open, readFile, rm, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import path from 'node:path';
 import * as x509 from '@peculiar/x509';
+import { type CertificateRole, marksOf } from '../../proto/certificate-role.js';
 import { fail } from '../../proto/failure.js';
 import { makePrivateDirectory } from '../directories.js';
 
@@ -21,7 +22,7 @@ export interface CertificateRequest {
   readonly name: string;
   /** Further DNS names and IP addresses that the certificate is good for; `name` always is one. */
   readonly addresses: readonly string[];
-  readonly role: 'agent' | 'controller';
+  readonly role: CertificateRole;
   readonly days: number;
 }
 
@@ -71,6 +72,17 @@ export async function issueCertificate(
 ): Promise<IssuedCertificate> {
   checkRequest(request);
   const ca = await readCa(directory);
+  const keys = await generateKeys();
+  const certificate = await sign(ca, keys.publicKey, request, now);
+  return writePair(directory, request.name, certificate, keys.privateKey);
+}
+
+async function sign(
+  ca: Authority,
+  publicKey: webcrypto.CryptoKey,
+  request: CertificateRequest,
+  now: number,
+): Promise<x509.X509Certificate> {
   const notAfter = now + request.days * day;
   if (notAfter > ca.certificate.notAfter.getTime()) {
     throw fail(
@@ -79,33 +91,31 @@ export async function issueCertificate(
       'ask for fewer days',
     );
   }
-  const keys = await generateKeys();
   const names = [...new Set([request.name, ...request.addresses])];
-  const usage = request.role === 'agent' ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth;
-  const certificate = await x509.X509CertificateGenerator.create(
+  const { unit, end } = marksOf(request.role);
+  return x509.X509CertificateGenerator.create(
     {
       serialNumber: newSerial(),
-      subject: [{ CN: [request.name] }, { OU: [request.role] }],
+      subject: [{ CN: [request.name] }, { OU: [unit] }],
       issuer: ca.certificate.subject,
       notBefore: new Date(now - clockTolerance),
       notAfter: new Date(notAfter),
       signingAlgorithm: algorithm,
-      publicKey: keys.publicKey,
+      publicKey,
       signingKey: ca.key,
       extensions: [
         new x509.BasicConstraintsExtension(false, undefined, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([usage]),
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage[`${end}Auth`]]),
         new x509.SubjectAlternativeNameExtension(
           names.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value })),
         ),
         await x509.AuthorityKeyIdentifierExtension.create(ca.certificate.publicKey),
-        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+        await x509.SubjectKeyIdentifierExtension.create(publicKey),
       ],
     },
     webcrypto,
   );
-  return writePair(directory, request.name, certificate, keys.privateKey);
 }
 
 const dnsName = /^(?=.{1,253}$)(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*$/;
@@ -138,7 +148,12 @@ function newSerial(): string {
   return Buffer.from(bytes).toString('hex');
 }
 
-async function readCa(directory: string): Promise<{ certificate: x509.X509Certificate; key: webcrypto.CryptoKey }> {
+interface Authority {
+  readonly certificate: x509.X509Certificate;
+  readonly key: webcrypto.CryptoKey;
+}
+
+async function readCa(directory: string): Promise<Authority> {
   const [certificate, key] = await Promise.all([
     readCaFile(path.join(directory, 'ca.crt')),
     readCaFile(path.join(directory, 'ca.key')),

@@ -1,5 +1,6 @@
 // What could come next on a command line: commands and options from commander's tree, hosts and jobs from the app.
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { CERTIFICATE_ROLES } from '../../proto/certificate-role.js';
 import { ROLES } from '../users/role.js';
 import type { CliSession } from './command.js';
 import { PALETTES } from './commands/export.js';
@@ -116,7 +117,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   '--sort': ['self', 'total'],
   '--color': PALETTES,
   '--state': STATES,
-  '--role': ['agent', 'controller'],
+  '--role': CERTIFICATE_ROLES,
   'add --role': ROLES,
   '--stream': STREAMS,
   '--of': EXPORT_KINDS,

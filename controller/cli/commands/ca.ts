@@ -1,7 +1,8 @@
-// `perftrawl ca init|issue|ls`: the small certificate authority of the `tls` transport.
+// `perftrawl ca init|issue|ls`: the small certificate authority.
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
+import { CERTIFICATE_ROLES, type CertificateRole } from '../../../proto/certificate-role.js';
 import { type IssuedCertificate, initCa, issueCertificate } from '../../ca/certificate-authority.js';
 import { listCertificates } from '../../ca/certificate-list.js';
 import { configDirectory } from '../../directories.js';
@@ -24,7 +25,7 @@ export interface IssueRequest {
   readonly directory: string | undefined;
   readonly name: string;
   readonly addresses: readonly string[];
-  readonly role: 'agent' | 'controller';
+  readonly role: CertificateRole;
   readonly days: number;
 }
 
@@ -34,7 +35,7 @@ function parseIssue(name: string, flags: IssueFlags): IssueRequest {
     directory: flags.dir,
     name,
     addresses: (flags.address ?? []).flatMap((list) => list.split(',')),
-    role: parseChoice('--role', flags.role, ['agent', 'controller'] as const),
+    role: parseChoice('--role', flags.role, CERTIFICATE_ROLES),
     days: parseWhole('--days', flags.days, 1, 3650),
   };
 }
@@ -93,15 +94,15 @@ export function caCommand(session: CliSession) {
     .addHelpText('after', examples([{ does: 'once per fleet', line: 'perftrawl ca init' }]))
     .action(async (flags) => session.end(await runInitCa(session.context(), { directory: flags.dir })));
   const issue = new Command('issue')
-    .description('issue a certificate for an agent or a controller')
-    .argument('<name>', 'the name of the host in the inventory')
+    .description('issue a certificate for an agent, a controller, a server or a user')
+    .argument('<name>', 'of the host in the inventory, or of the user')
     .option('--dir <directory>', 'where the CA is (default: ~/.config/perftrawl/ca)')
     .option(
       '--address <names>',
       'further DNS names and IP addresses it is good for; comma separated or several times',
       (value: string, previous: readonly string[] | undefined): readonly string[] => [...(previous ?? []), value],
     )
-    .option('--role <role>', 'agent or controller', 'agent')
+    .option('--role <role>', `${CERTIFICATE_ROLES.slice(0, -1).join(', ')} or ${CERTIFICATE_ROLES.at(-1)}`, 'agent')
     .option('--days <days>', 'how long it is good for', '365')
     .addHelpText(
       'after',
@@ -111,6 +112,8 @@ export function caCommand(session: CliSession) {
           line: 'perftrawl ca issue web1 --address web1.example.net,10.0.0.11',
         },
         { does: 'this workstation', line: 'perftrawl ca issue controller --role controller' },
+        { does: 'a server, by its name', line: 'perftrawl ca issue perf.example.net --role server' },
+        { does: 'somebody who uses the server', line: 'perftrawl ca issue alice --role user' },
       ]),
     )
     .action(async (name, flags) => session.end(await runIssue(session.context(), parseIssue(name, flags))));
