@@ -39,7 +39,9 @@ export type Address =
       readonly user?: string;
       readonly port?: number;
       readonly jumps?: readonly string[];
-    };
+    }
+  /** Its agent dials in to this controller. */
+  | { readonly transport: 'dial-in' };
 
 export interface Host {
   readonly name: string;

@@ -97,6 +97,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       }),
       tls: tlsTransport({ readIdentity: () => readIdentity(identityFiles), connectTimeout }),
       ssh: ssh ?? unreachableBySsh,
+      'dial-in': noDialIn,
     },
     clock,
     random,
@@ -359,6 +360,11 @@ function openSsh(options: AppSshOptions, inventory: Inventory, dataDir: string):
 
 const unreachableBySsh: Transport = {
   open: (host) => Promise.reject(fail('bad-request', `${host.name} is reached by ssh, and this controller is not`)),
+};
+
+const noDialIn: Transport = {
+  open: (host) =>
+    Promise.reject(fail('bad-request', `${host.name} dials in to a server, and nothing listens for it here`)),
 };
 
 /** The same promise for every caller; another try after a failure. */

@@ -161,6 +161,7 @@ export function hostsCommand(session: CliSession) {
 function addressText({ address }: Host): string {
   switch (address.transport) {
     case 'local':
+    case 'dial-in':
       return '-';
     case 'tls':
       return `${address.host}:${address.port}`;

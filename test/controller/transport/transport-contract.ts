@@ -33,7 +33,7 @@ export function transportContract(name: string, prepare: () => Promise<Subject>)
     beforeEach(async () => {
       const { transport } = subject;
       pool = new HostPool({
-        transports: { local: transport, tls: transport, ssh: transport },
+        transports: { local: transport, tls: transport, ssh: transport, 'dial-in': transport },
         clock: systemClock,
         random: () => 0.5,
       });
