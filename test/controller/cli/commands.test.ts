@@ -229,7 +229,7 @@ describe('completion', () => {
     [['re'], ['record']],
     [
       ['jobs', ''],
-      ['cancel', 'ls', 'resume', 'rm', 'show'],
+      ['approve', 'cancel', 'ls', 'reject', 'resume', 'rm', 'show'],
     ],
     [['record', '--cm'], ['--cmdline']],
     [['record', '--inv'], ['--inventory']],
