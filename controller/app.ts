@@ -15,7 +15,7 @@ import { Aggregate, type Merged, wantedTypes } from './jobs/aggregate.js';
 import { fetchArtifact, findArtifact } from './jobs/artifact-fetch.js';
 import { defaultIntakeLimits } from './jobs/capture-intake.js';
 import { withDeadline } from './jobs/deadline.js';
-import { fanOut } from './jobs/fan-out.js';
+import { fanOut, taskQueue } from './jobs/fan-out.js';
 import { newJobId } from './jobs/job-id.js';
 import { checkRequest, findJob, listJobs, toJob } from './jobs/job-lookup.js';
 import { addStored, findStored, isEnded, type JobRunTools, releaseCapture, runJob } from './jobs/job-run.js';
@@ -77,6 +77,7 @@ const connectTimeout = 10_000;
 const askTimeout = 30_000;
 /** On top, for hosts to which the agent may first have to be made and sent. */
 const sendAllowance = 150_000;
+const handshakesAtOnce = 16;
 /** Hosts that are asked at the same time. */
 const askedAtOnce = 32;
 const cancelPoll = 200;
@@ -95,7 +96,10 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
         stateDirectory: path.join(dataDir, 'agents'),
         startTimeout: connectTimeout,
       }),
-      tls: tlsTransport({ readIdentity: () => readIdentity(identityFiles), connectTimeout }),
+      tls: tlsTransport({
+        ...{ readIdentity: () => readIdentity(identityFiles), connectTimeout },
+        inTurn: taskQueue(handshakesAtOnce).add,
+      }),
       ssh: ssh ?? unreachableBySsh,
       'dial-in': noDialIn,
     },

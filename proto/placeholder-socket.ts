@@ -44,7 +44,8 @@ async function listen(): Promise<string> {
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(path, resolve);
+    // As many as may wait: a fleet's connections are opened at once.
+    server.listen({ path, backlog: 4096 }, resolve);
   });
   server.unref();
   return `unix:${path}`;

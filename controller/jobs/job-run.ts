@@ -1,4 +1,5 @@
 // One job from its host runs to its merged result. It can be taken up at any point by another process and comes to the same end.
+import { setMaxListeners } from 'node:events';
 import type { Profile } from '../../profile/profile.js';
 import { type Failure, fail, toFailure } from '../../proto/failure.js';
 import { type DecodeLimits, encodeProfile, ProfileDecoder } from '../../proto/profile-codec.js';
@@ -96,6 +97,8 @@ class JobRun {
     this.#onEvent = options.onEvent;
     this.#cancel = cancel;
     this.#abandon = abandon;
+    // Every host of the job listens to them: many listeners are no leak.
+    setMaxListeners(0, options.signal, cancel, abandon);
     this.#aggregate = new Aggregate(wantedTypes(job.request.spec));
     const { buildHost } = job.request;
     const { agents, clock, modules } = tools;

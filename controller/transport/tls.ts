@@ -1,5 +1,6 @@
 // The `tls` transport: the controller dials the agent's port; both show a certificate of the same CA (mTLS, TLS 1.3, HTTP/2).
-import { isIP } from 'node:net';
+import { once } from 'node:events';
+import net, { isIP } from 'node:net';
 import tls from 'node:tls';
 import { type FailureError, fail } from '../../proto/failure.js';
 import type { Address, Host } from '../api.js';
@@ -10,8 +11,13 @@ import type { Transport } from './transport.js';
 export interface TlsOptions {
   /** Read at each connection, so that a renewed certificate is used at once. */
   readonly readIdentity: () => Promise<Identity>;
-  /** For the connection and the handshake together. */
+  /** For the connection, and for the handshake. */
   readonly connectTimeout: number;
+  /**
+   * Gives handshakes their turn, so that those of a large fleet do not all wait for this machine's CPU until their time is over.
+   * Default: all at once.
+   */
+  readonly inTurn?: <T>(handshake: () => Promise<T>) => Promise<T>;
 }
 
 type TlsAddress = Extract<Address, { transport: 'tls' }>;
@@ -22,31 +28,58 @@ export function tlsTransport(options: TlsOptions): Transport {
       const { address } = host;
       if (address.transport !== 'tls') throw fail('internal', `${host.name} is not reached by TLS`);
       const identity = await options.readIdentity();
-      const timeout = AbortSignal.timeout(options.connectTimeout);
-      const socket = connect(host, address, identity);
-      socket.setNoDelay(true);
-      // A peer that hangs up during the handshake gives an `end`, then an `error` before whoever waited for the `end` goes on.
-      socket.on('error', () => undefined);
-      let isAgentProven = false;
-      socket.once('secureConnect', () => {
-        isAgentProven = true;
-      });
-      try {
-        await firstBytes(
-          socket,
-          () => Object.assign(new Error('it hung up'), { code: 'ECONNRESET' }),
-          AbortSignal.any([signal, timeout]),
-        );
-        if (socket.alpnProtocol !== 'h2') throw notAnAgent(host, address);
-        return socket;
-      } catch (error) {
-        socket.destroy();
-        if (signal.aborted) throw fail('cancelled', `connecting to ${host.name}: cancelled`, '', error);
-        if (timeout.aborted) throw silent(host, address, options.connectTimeout);
-        throw isAgentProven && isHangUp(error) ? notAccepted(host, address, error) : explain(error, host, address);
-      }
+      const inTurn = options.inTurn ?? ((handshake) => handshake());
+      const connection = await connect(host, address, options.connectTimeout, signal);
+      return inTurn(() => shakeHands(connection, { host, address, identity, signal, timeout: options.connectTimeout }));
     },
   };
+}
+
+async function connect(host: Host, address: TlsAddress, timeout: number, signal: AbortSignal): Promise<net.Socket> {
+  const limit = AbortSignal.timeout(timeout);
+  const connection = net.connect({ host: address.host, port: address.port });
+  connection.setNoDelay(true);
+  // An error may come while nobody waits for one: before the handshake has its turn, or after it has failed.
+  connection.on('error', () => undefined);
+  try {
+    await once(connection, 'connect', { signal: AbortSignal.any([signal, limit]) });
+    return connection;
+  } catch (error) {
+    connection.destroy();
+    if (signal.aborted) throw fail('cancelled', `connecting to ${host.name}: cancelled`, '', error);
+    throw limit.aborted ? silent(host, address, timeout) : explain(error, host, address);
+  }
+}
+
+interface Handshake {
+  readonly host: Host;
+  readonly address: TlsAddress;
+  readonly identity: Identity;
+  readonly timeout: number;
+  readonly signal: AbortSignal;
+}
+
+async function shakeHands(connection: net.Socket, handshake: Handshake): Promise<tls.TLSSocket> {
+  const { host, address, identity, signal, timeout } = handshake;
+  const limit = AbortSignal.timeout(timeout);
+  const socket = secure(connection, host, address, identity);
+  // A peer that hangs up during the handshake gives an `end`, then an `error` before whoever waited for the `end` goes on.
+  socket.on('error', () => undefined);
+  let isAgentProven = false;
+  socket.once('secureConnect', () => {
+    isAgentProven = true;
+  });
+  try {
+    const hungUp = () => Object.assign(new Error('it hung up'), { code: 'ECONNRESET' });
+    await firstBytes(socket, hungUp, AbortSignal.any([signal, limit]));
+    if (socket.alpnProtocol !== 'h2') throw notAnAgent(host, address);
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    if (signal.aborted) throw fail('cancelled', `connecting to ${host.name}: cancelled`, '', error);
+    if (limit.aborted) throw silent(host, address, timeout);
+    throw isAgentProven && isHangUp(error) ? notAccepted(host, address, error) : explain(error, host, address);
+  }
 }
 
 /** The name that the agent's certificate must have. */
@@ -54,12 +87,11 @@ function expectedName(host: Host, address: TlsAddress): string {
   return address.serverName ?? host.name;
 }
 
-function connect(host: Host, address: TlsAddress, identity: Identity): tls.TLSSocket {
+function secure(connection: net.Socket, host: Host, address: TlsAddress, identity: Identity): tls.TLSSocket {
   const name = expectedName(host, address);
   try {
     return tls.connect({
-      host: address.host,
-      port: address.port,
+      socket: connection,
       ...identity,
       // Server name indication carries names only; addresses are checked all the same.
       servername: isIP(name) === 0 ? name : '',
@@ -68,6 +100,7 @@ function connect(host: Host, address: TlsAddress, identity: Identity): tls.TLSSo
       ALPNProtocols: ['h2'],
     });
   } catch (cause) {
+    connection.destroy();
     const message = cause instanceof Error ? cause.message : String(cause);
     throw fail(
       'untrusted',
