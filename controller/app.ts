@@ -7,6 +7,7 @@ import { fail, toFailure } from '../proto/failure.js';
 import type { Answer, App, Host, HostRun, Job, RunOptions } from './api.js';
 import { type ApprovalRule, scriptsToRead } from './approval/approval.js';
 import { jobApprovals } from './approval/job-approvals.js';
+import { type ReadableAudit, storedAudit } from './audit/audit.js';
 import { type Clock, systemClock } from './clock.js';
 import { HostPool } from './fleet/host-pool.js';
 import { type Inventory, localInventory, parseInventory } from './fleet/inventory.js';
@@ -23,6 +24,7 @@ import { ModuleCache } from './jobs/module-cache.js';
 import { processOwners } from './jobs/owner.js';
 import type { StoredJob } from './store/control-store.js';
 import { sqliteApprovalStore } from './store/sqlite-approval-store.js';
+import { sqliteAuditStore } from './store/sqlite-audit-store.js';
 import { sqliteControlStore } from './store/sqlite-control-store.js';
 import { openSqlite } from './store/sqlite-database.js';
 import { sqliteSampleStore } from './store/sqlite-sample-store.js';
@@ -70,6 +72,8 @@ export interface AppSshOptions {
 /** The app as it is on the machine that has the store: what a server is made of. */
 export interface LocalApp extends App {
   readonly users: Users & Authenticator;
+  /** What was asked of this controller, and what came of it. */
+  readonly audit: ReadableAudit;
 }
 
 /** For connections, and for the answer to a short question. */
@@ -199,6 +203,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
 
   return {
     users,
+    audit: storedAudit(sqliteAuditStore(database), () => clock.now()),
     approvals,
     hosts(selectorText) {
       const selector = parseSelector(selectorText);

@@ -1,5 +1,6 @@
 // The database's versions: each step is applied once, in order, and never changed after it was released. There is no way back.
 import type Database from 'better-sqlite3';
+import { CHAIN_START } from '../../proto/audit-chain.js';
 import { fail } from '../../proto/failure.js';
 
 interface Migration {
@@ -91,6 +92,24 @@ const migrations: readonly Migration[] = [
         request_sha256 text not null,
         decided real not null
       );
+    `,
+  },
+  {
+    version: 4,
+    sql: `
+      create table if not exists audit (sequence integer primary key, line text not null);
+      create table if not exists audit_head (
+        id integer primary key check (id = 1), sequence integer not null, hash text not null
+      );
+      insert or ignore into audit_head values (1, 0, '${CHAIN_START}');
+      create trigger if not exists audit_changed before update on audit
+        begin select raise(abort, 'entries of the audit log are never changed'); end;
+      create trigger if not exists audit_deleted before delete on audit
+        begin select raise(abort, 'entries of the audit log are never deleted'); end;
+      create trigger if not exists audit_moved_back before update on audit_head when new.sequence < old.sequence
+        begin select raise(abort, 'the audit log never gets shorter'); end;
+      create trigger if not exists audit_head_deleted before delete on audit_head
+        begin select raise(abort, 'the end of the audit log is never deleted'); end;
     `,
   },
 ];

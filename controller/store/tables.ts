@@ -10,6 +10,8 @@ export interface Tables {
   text_lines: BlobTable;
   users: UserTable;
   approval_decisions: ApprovalDecisionTable;
+  audit: AuditTable;
+  audit_head: AuditHeadTable;
 }
 
 export interface JobTable {
@@ -76,4 +78,17 @@ export interface ApprovalDecisionTable {
   reason: string;
   request_sha256: string;
   decided: number;
+}
+
+/** Only ever added to. */
+export interface AuditTable {
+  sequence: number;
+  /** As proto/audit-chain.ts makes it. */
+  line: string;
+}
+
+/** One row: where the chain ends. */
+export interface AuditHeadTable {
+  sequence: number;
+  hash: string;
 }

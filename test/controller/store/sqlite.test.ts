@@ -48,6 +48,7 @@ describe('the database file', () => {
       { version: 1, applied: 1 },
       { version: 2, applied: 1 },
       { version: 3, applied: 1 },
+      { version: 4, applied: 1 },
     ]);
     expect(raw.pragma('journal_mode', { simple: true })).toBe('wal');
     raw.close();
