@@ -1,4 +1,5 @@
-// A workstation and its fleet, each a test host: the built program on the one, agents over mutual TLS and workloads on the others.
+// A workstation and its fleet, each a test host: the built program on the one, workloads on all, and on the others either agents that listen
+// with mutual TLS, or nothing of ours at all: those are reached by ssh.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { access, readFile, writeFile } from 'node:fs/promises';
@@ -6,6 +7,8 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { App } from '../../controller/api.js';
+import { createApp } from '../../controller/app.js';
 import { build } from '../oracle/record-workload.js';
 import { SshFleet } from './ssh-fleet.js';
 import type { HostOptions, TestHost } from './test-host.js';
@@ -24,7 +27,10 @@ export interface Ended {
 }
 
 export interface WorkstationOptions {
-  readonly hosts: Readonly<Record<string, HostOptions>>;
+  /** Hosts with an agent that listens. Default: none. */
+  readonly hosts?: Readonly<Record<string, HostOptions>>;
+  /** Hosts with sshd only. Default: none. */
+  readonly sshHosts?: Readonly<Record<string, HostOptions>>;
   /** Hosts whose certificate is another CA's. */
   readonly strangers?: readonly string[];
   /** argv of the workload `faults` after its name, on every host. */
@@ -33,17 +39,22 @@ export interface WorkstationOptions {
 
 export class Workstation {
   readonly fleet: SshFleet;
+  /** Names of the hosts with an agent that listens. */
+  readonly listening: readonly string[];
   readonly #strangers: ReadonlySet<string>;
+  /** argv of what runs on every host. */
+  #workload: readonly string[] = [];
   readonly #agents = new Map<string, ChildProcess>();
 
   static async start(options: WorkstationOptions): Promise<Workstation> {
     await access(join(root, 'dist', 'bundle', 'agent.mjs')).catch(() => {
       throw new Error('this runs the built code: run `npm run build` first');
     });
-    const fleet = await SshFleet.start({ hosts: { [WORKSTATION]: {}, ...options.hosts } });
-    const workstation = new Workstation(fleet, options.strangers ?? []);
+    const { hosts = {}, sshHosts = {}, strangers = [] } = options;
+    const fleet = await SshFleet.start({ hosts: { [WORKSTATION]: {}, ...hosts, ...sshHosts } });
+    const workstation = new Workstation(fleet, Object.keys(hosts), strangers);
     try {
-      await workstation.#prepare(Object.keys(options.hosts), options.workload);
+      await workstation.#prepare(Object.keys(sshHosts), options.workload);
       return workstation;
     } catch (error) {
       await fleet.stop();
@@ -51,8 +62,9 @@ export class Workstation {
     }
   }
 
-  private constructor(fleet: SshFleet, strangers: readonly string[]) {
+  private constructor(fleet: SshFleet, listening: readonly string[], strangers: readonly string[]) {
     this.fleet = fleet;
+    this.listening = listening;
     this.#strangers = new Set(strangers);
   }
 
@@ -76,6 +88,7 @@ export class Workstation {
       PERFTRAWL_DATA: join(homedir(), 'data'),
       PERFTRAWL_INVENTORY: this.inventory,
       PERFTRAWL_CONFIG: join(this.fleet.directory, 'config'),
+      PERFTRAWL_SSH_CONFIG: this.fleet.sshConfig,
       LANG: 'C.UTF-8',
     };
     return this.host.spawn([process.execPath, perftrawl, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -92,6 +105,21 @@ export class Workstation {
       throw new Error(`perftrawl ${args.join(' ')} ended with ${code}: ${stderr.slice(-2000)}${stdout.slice(-2000)}`);
     }
     return JSON.parse(stdout) as T;
+  }
+
+  /** What the store of the workstation holds: read here, in place of a process for each question. */
+  async withStore<T>(ask: (app: App) => Promise<T>): Promise<T> {
+    const app = await createApp({
+      dataDir: this.dataDirectory,
+      configDir: this.fleet.directory,
+      inventoryPath: this.inventory,
+      agentCommand: ['false'],
+    });
+    try {
+      return await ask(app);
+    } finally {
+      await app.close();
+    }
   }
 
   /** Resolves when it listens. */
@@ -129,6 +157,14 @@ export class Workstation {
     return true;
   }
 
+  /** A power cut; then what ran on the host from its start runs again. */
+  async reboot(name: string): Promise<void> {
+    const host = this.fleet.host(name);
+    await host.reboot();
+    host.spawn(this.#workload, { stdio: 'ignore' });
+    if (this.listening.includes(name)) await this.startAgent(name);
+  }
+
   isAgentUp(name: string): boolean {
     const child = this.#agents.get(name);
     return child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -136,7 +172,10 @@ export class Workstation {
 
   /** Pids of agent processes of a host, as numbered on this machine. */
   async agentsOn(name: string): Promise<number[]> {
-    return this.#nodesOn(name, 'agent');
+    const pids = await this.fleet.host(name).processes('node');
+    const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+    // Ours is called `agent`; what was sent by ssh is called `agent-SHA256.cjs`.
+    return pids.filter((_, i) => lines[i].split('\0').some((word) => /^agent$|\/agent-[0-9a-f]{64}/.test(word)));
   }
 
   /** Pids of controllers. */
@@ -150,27 +189,23 @@ export class Workstation {
     await this.fleet.stop();
   }
 
-  async #nodesOn(name: string, word: string): Promise<number[]> {
-    const pids = await this.fleet.host(name).processes('node');
-    const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
-    return pids.filter((_, i) => lines[i].split('\0').includes(word));
-  }
-
-  async #prepare(names: readonly string[], workload: readonly string[]): Promise<void> {
+  async #prepare(sshNames: readonly string[], workload: readonly string[]): Promise<void> {
     const { fleet } = this;
     const [program, ...before] = await build('faults', fleet.directory);
-    const strangers = names.filter((name) => this.#strangers.has(name));
-    const known = names.filter((name) => !this.#strangers.has(name));
-    await this.#certificates('ca', known);
+    const strangers = this.listening.filter((name) => this.#strangers.has(name));
+    const known = this.listening.filter((name) => !this.#strangers.has(name));
+    if (known.length > 0) await this.#certificates('ca', known);
     if (strangers.length > 0) await this.#certificates('another-ca', strangers);
     const hosts = [
       { name: WORKSTATION, address: 'local' },
-      ...names.map((name) => ({ name, address: `tls://${fleet.host(name).address}:${PORT}` })),
+      ...this.listening.map((name) => ({ name, address: `tls://${fleet.host(name).address}:${PORT}` })),
+      ...sshNames.map((name) => ({ name, address: `ssh://${name}` })),
     ];
     const lines = hosts.map((host) => JSON.stringify({ ...host, labels: {} }));
     await writeFile(this.inventory, `hosts: [${lines.join(', ')}]\n`);
-    for (const host of fleet.hosts.values()) host.spawn([program, ...before, ...workload], { stdio: 'ignore' });
-    await Promise.all(names.map((name) => this.startAgent(name)));
+    this.#workload = [program, ...before, ...workload];
+    for (const host of fleet.hosts.values()) host.spawn(this.#workload, { stdio: 'ignore' });
+    await Promise.all(this.listening.map((name) => this.startAgent(name)));
   }
 
   #caOf(name: string): string {
