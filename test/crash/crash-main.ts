@@ -4,8 +4,9 @@ import { resultText, runCampaign } from './campaign.js';
 
 const HELP = `npm run crash -- [--rounds N] [--seed S] [--from ROUND]     (as root, after npm run build)
 
-Captures on three hosts while controllers, agents, perf and connections are killed; after each round every result that was told must
-be there exactly once and nothing else may remain. A round depends on the seed and its number only.
+Captures on four hosts (this one, one whose agent listens, two reached by ssh) while controllers, agents, perf, ssh sessions and
+links are killed and hosts lose their power. After each round every capture that was told must be there exactly once, none may have
+been begun twice, and nothing else may remain. A round depends on the seed and its number only.
 `;
 
 /** @returns the exit code: 0 when no round was broken, 1 otherwise, 2 for a wrong command line */

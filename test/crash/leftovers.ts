@@ -1,4 +1,6 @@
-// What must not remain on a host after a round: processes, temporary files, half-made files of the spool and of the store.
+// What must not remain on a host after a round: processes, SystemTap modules, temporary files, sockets, half-made uploads, half-made files of
+// the spool and of the store.
+import { readdir } from 'node:fs/promises';
 import type { TestHost } from '../fleet/test-host.js';
 
 /** Everything of a host that a round could leave something in. */
@@ -6,6 +8,8 @@ export interface Snapshot {
   /** comm -> how many. */
   readonly processes: ReadonlyMap<string, number>;
   readonly files: ReadonlySet<string>;
+  /** Our modules in the kernel, which all hosts of one machine share. */
+  readonly modules: ReadonlySet<string>;
 }
 
 const PLACES = ['/tmp', '/var/tmp', '/dev/shm', '/var/lib/perftrawl', '/root'];
@@ -22,7 +26,8 @@ export async function snapshotOf(host: TestHost): Promise<Snapshot> {
   }
   const found = await host.run('find', ...PLACES, '-mindepth', '1');
   const files = found.split('\n').filter((path) => path !== '' && !isExpected(path));
-  return { processes, files: new Set(files) };
+  const modules = (await readdir('/sys/module')).filter((name) => name.startsWith('perftrawl_'));
+  return { processes, files: new Set(files), modules: new Set(modules) };
 }
 
 /** What `after` has and `before` had not. */
@@ -30,7 +35,9 @@ export function leftovers(before: Snapshot, after: Snapshot): string[] {
   const processes = [...after.processes]
     .filter(([comm, count]) => count > (before.processes.get(comm) ?? 0))
     .map(([comm, count]) => `${count} processes ${comm} instead of ${before.processes.get(comm) ?? 0}`);
-  return [...processes, ...[...after.files].filter((path) => !before.files.has(path)).map((path) => `file ${path}`)];
+  const files = [...after.files].filter((path) => !before.files.has(path)).map((path) => `file ${path}`);
+  const modules = [...after.modules].filter((name) => !before.modules.has(name)).map((name) => `module ${name}`);
+  return [...processes, ...files, ...modules];
 }
 
 function isExpected(path: string): boolean {

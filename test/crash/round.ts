@@ -1,34 +1,29 @@
 // One round: a capture on all hosts, blows as planned, then whether everything that was told is there once and nothing else is.
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { App, HostRun, Job } from '../../controller/api.js';
-import { createApp } from '../../controller/app.js';
-import { WORKSTATION, type Workstation } from '../fleet/workstation.js';
+import type { Job } from '../../controller/api.js';
+import type { Workstation } from '../fleet/workstation.js';
+import { live } from './blows.js';
 import { leftovers, type Snapshot, snapshotOf } from './leftovers.js';
 import type { Blow, Plan } from './plan.js';
+import { judge, type Verdict } from './verdict.js';
 
-export interface RoundResult {
-  /** How each host run ended: `ws succeeded, db1 lost`. '' when the controller died before there was a job. */
-  readonly ends: string;
+export interface RoundResult extends Verdict {
+  /** How each host run ended: `ws succeeded`, `db1 lost: lost`. Empty when the controller died before there was a job. */
+  readonly ends: readonly string[];
   /** What was hit: `agent db1`; a victim that was not there at that moment is not. */
   readonly hits: readonly string[];
-  /** Broken promises; none in a round that went well. */
-  readonly problems: readonly string[];
-  /** Samples of all hosts together. */
-  readonly weight: number;
+  /** How often `jobs resume` went on with the job, and host runs that it found under way, all times together. */
+  readonly resumes: number;
+  readonly takenUp: number;
+  /** What remained on a host. */
+  readonly leftovers: readonly string[];
 }
 
-interface Report {
-  readonly job: Job;
-  readonly hosts: readonly HostRun[];
-}
-
-const ENDS = ['succeeded', 'failed', 'lost', 'cancelled'];
 /** perf ends by itself after its duration; a little later everything has to be gone. */
 const SETTLE_LOOKS = 60;
 const SETTLE_MS = 500;
 const RESUME_LIMIT = 8;
+const AGENT_CACHE = '/root/.cache/perftrawl';
 
 export async function runRound(
   workstation: Workstation,
@@ -37,26 +32,30 @@ export async function runRound(
 ): Promise<RoundResult> {
   const hits: string[] = [];
   const last = await newestJob(workstation);
+  for (const host of plan.emptied) await workstation.fleet.host(host).run('rm', '-rf', AGENT_CACHE);
   await live(workstation, captureArguments(plan), plan.lives[0], hits);
   const newest = await newestJob(workstation);
   const job = newest?.id === last?.id ? undefined : newest;
   await mendAll(workstation);
-  const problems: string[] = [];
-  let report: Report | undefined;
+  const resuming = { resumes: 0, takenUp: 0 };
+  let verdict: Verdict = { told: 0, weight: 0, doubled: [], missing: [], wrong: [] };
+  let ends: readonly string[] = [];
   if (job !== undefined) {
-    for (const blows of plan.lives.slice(1)) await resume(workstation, job.id, blows, hits);
+    for (const blows of plan.lives.slice(1)) await resume(workstation, job.id, blows, hits, resuming);
     await mendAll(workstation);
-    report = await finish(workstation, job.id);
-    problems.push(...checkRuns(workstation, report));
+    for (let i = 0; i < RESUME_LIMIT && !(await isEnded(workstation, job.id)); i++) {
+      await resume(workstation, job.id, [], hits, resuming);
+    }
+    const report = await workstation.withStore(async (app) => ({
+      job: await app.job(job.id),
+      hosts: await app.hostRuns(job.id),
+    }));
+    verdict = await judge(workstation, report);
+    ends = report.hosts.map(
+      ({ host, state, failure }) => `${host} ${state}${failure === undefined ? '' : `: ${failure.code}`}`,
+    );
   }
-  const { weight, differences } =
-    report === undefined ? { weight: 0, differences: [] } : await weigh(workstation, report);
-  problems.push(...differences, ...(await settle(workstation, before)));
-  const ends =
-    report?.hosts
-      .map(({ host, state, failure }) => `${host} ${state}${failure === undefined ? '' : `: ${failure.code}`}`)
-      .join(', ') ?? '';
-  return { ends, hits, problems, weight };
+  return { ...verdict, ...resuming, ends, hits, leftovers: await settle(workstation, before) };
 }
 
 function captureArguments({ capture }: Plan): string[] {
@@ -71,156 +70,37 @@ function captureArguments({ capture }: Plan): string[] {
   }
 }
 
-/** A controller from its start to its end, and the blows meanwhile. */
-async function live(workstation: Workstation, args: readonly string[], blows: readonly Blow[], hits: string[]) {
-  const controller = workstation.spawn(args);
-  controller.stdout?.resume();
-  controller.stderr?.resume();
-  const exited = once(controller, 'exit');
-  const over = new AbortController();
-  const falling = blows.map((blow) => strike(workstation, controller, blow, over.signal, hits));
-  await exited;
-  over.abort();
-  await Promise.all(falling);
-}
-
-async function strike(
-  workstation: Workstation,
-  controller: ChildProcess,
-  { victim, host, at, pause }: Blow,
-  over: AbortSignal,
-  hits: string[],
-): Promise<void> {
-  try {
-    await sleep(at, undefined, { signal: over });
-  } catch (error) {
-    // The controller was faster.
-    if (over.aborted) return;
-    throw error;
-  }
-  switch (victim) {
-    case 'controller': {
-      const pids = controller.exitCode === null ? await workstation.controllers() : [];
-      if (killAll(pids) > 0) hits.push('controller');
-      return;
-    }
-    case 'agent':
-      if (host === WORKSTATION) {
-        if (killAll(await workstation.agentsOn(host)) > 0) hits.push(`agent ${host}`);
-        return;
-      }
-      if (!(await workstation.killAgent(host))) return;
-      hits.push(`agent ${host}`);
-      await sleep(pause);
-      if (!workstation.isAgentUp(host)) await workstation.startAgent(host);
-      return;
-    case 'perf':
-    case 'sleep':
-      if (killAll(await workstation.fleet.host(host).processes(victim)) > 0) hits.push(`${victim} ${host}`);
-      return;
-    case 'link':
-      await workstation.fleet.host(host).cut();
-      hits.push(`link ${host}`);
-      await sleep(pause);
-      await workstation.fleet.host(host).mend();
-      return;
-  }
-}
-
-function killAll(pids: readonly number[]): number {
-  let killed = 0;
-  for (const pid of pids) {
-    try {
-      process.kill(pid, 'SIGKILL');
-      killed++;
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
-    }
-  }
-  return killed;
-}
-
 /** Every link up, every agent there. */
 async function mendAll(workstation: Workstation): Promise<void> {
   for (const host of workstation.fleet.hosts.values()) {
     await host.mend();
-    if (host.name !== WORKSTATION && !workstation.isAgentUp(host.name)) await workstation.startAgent(host.name);
-  }
-}
-
-/** What the store of the workstation holds: read here, in place of a process for each question. */
-async function withStore<T>(workstation: Workstation, ask: (app: App) => Promise<T>): Promise<T> {
-  const app = await createApp({
-    dataDir: workstation.dataDirectory,
-    configDir: workstation.fleet.directory,
-    inventoryPath: workstation.inventory,
-    agentCommand: ['false'],
-  });
-  try {
-    return await ask(app);
-  } finally {
-    await app.close();
+    if (workstation.listening.includes(host.name) && !workstation.isAgentUp(host.name))
+      await workstation.startAgent(host.name);
   }
 }
 
 async function newestJob(workstation: Workstation): Promise<Job | undefined> {
-  return withStore(workstation, async (app) => (await app.jobs({ limit: 1 }))[0]);
+  return workstation.withStore(async (app) => (await app.jobs({ limit: 1 }))[0]);
 }
 
 /** Seen from outside of the workstation an owner that was just killed may still live. */
 async function isEnded(workstation: Workstation, id: string): Promise<boolean> {
-  return withStore(workstation, async (app) => (await app.job(id)).ended > 0);
+  return workstation.withStore(async (app) => (await app.job(id)).ended > 0);
 }
 
-async function resume(workstation: Workstation, id: string, blows: readonly Blow[], hits: string[]): Promise<void> {
-  if (!(await isEnded(workstation, id))) await live(workstation, ['jobs', 'resume', id], blows, hits);
-}
-
-async function finish(workstation: Workstation, id: string): Promise<Report> {
-  for (let i = 0; i < RESUME_LIMIT && !(await isEnded(workstation, id)); i++) {
-    await workstation.run('jobs', 'resume', id);
-  }
-  return withStore(workstation, async (app) => ({ job: await app.job(id), hosts: await app.hostRuns(id) }));
-}
-
-function checkRuns({ fleet }: Workstation, { job, hosts }: Report): string[] {
-  const problems: string[] = [];
-  if (!['succeeded', 'partial', 'failed', 'cancelled'].includes(job.state)) problems.push(`the job is ${job.state}`);
-  const names = hosts.map(({ host }) => host).sort();
-  const expected = [...fleet.hosts.keys()].sort();
-  if (names.join() !== expected.join()) problems.push(`host runs of ${names.join()} instead of ${expected.join()}`);
-  for (const { host, state, failure } of hosts) {
-    if (!ENDS.includes(state)) problems.push(`the host run of ${host} is ${state}`);
-    if ((state === 'succeeded') !== (failure === undefined))
-      problems.push(`${host} ${state} with failure ${failure?.code}`);
-    if (failure?.code === 'internal') problems.push(`${host} failed as a defect: ${failure.message}`);
-  }
-  return problems;
-}
-
-/** The merged result is the sum of those of the hosts that succeeded, and only they have one. */
-async function weigh(workstation: Workstation, { job, hosts }: Report) {
-  const differences: string[] = [];
-  let sum = 0;
-  const weight = await withStore(workstation, async (app) => {
-    for (const { host, state } of hosts) {
-      const own = await totalOf(app, job.id, host);
-      if (state === 'succeeded' && own === undefined) differences.push(`${host} succeeded without a result`);
-      if (state === 'succeeded') sum += own ?? 0;
-    }
-    return (await totalOf(app, job.id)) ?? 0;
-  });
-  if (weight !== sum) differences.push(`the merged result weighs ${weight}, those of the hosts ${sum}`);
-  return { weight, differences };
-}
-
-/** undefined when there is no such result. */
-async function totalOf(app: App, jobId: string, host?: string): Promise<number | undefined> {
-  const profile = await app.profile(jobId, host);
-  const series = await app.series(jobId, host);
-  if (profile === undefined && series === undefined) return undefined;
-  const weights = profile?.samples.values.reduce((sum, column) => sum + column.reduce((a, b) => a + b, 0), 0) ?? 0;
-  return weights + (series?.points.reduce((sum, { value }) => sum + (value ?? 0), 0) ?? 0);
+/** Go on with a job that has not ended. */
+async function resume(
+  workstation: Workstation,
+  id: string,
+  blows: readonly Blow[],
+  hits: string[],
+  resuming: { resumes: number; takenUp: number },
+): Promise<void> {
+  if (await isEnded(workstation, id)) return;
+  const runs = await workstation.withStore((app) => app.hostRuns(id));
+  resuming.resumes++;
+  resuming.takenUp += runs.filter(({ state }) => state === 'running' || state === 'fetching').length;
+  await live(workstation, ['jobs', 'resume', id], blows, hits);
 }
 
 /** Everything that was begun ends by itself; the next agents and controllers tidy what killed ones left. */
