@@ -1,5 +1,6 @@
 // The agent: captures on this host, on request. What the wire calls; see proto/agent-api.ts.
 import type { AgentApi, StartCapture } from '../proto/agent-api.js';
+import { canonicalSpec } from '../proto/canonical-spec.js';
 import type {
   ArtifactPart,
   CaptureEvent,
@@ -35,7 +36,6 @@ import { checkModulePolicy, checkScriptPolicy, type Policy } from './policy/poli
 import { requireAllowed } from './policy/require-allowed.js';
 import { admissionOf, budgetPolicy, type StartedWith } from './policy/restraint.js';
 import { checkArtifactName, findArtifact, readArtifact } from './spool/artifact.js';
-import { canonicalSpec } from './spool/capture-meta.js';
 import type { Spool, StopRequest } from './spool/spool.js';
 
 export interface CaptureLimits {

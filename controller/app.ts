@@ -8,6 +8,7 @@ import type { Answer, App, Host, HostRun, Job, RunOptions } from './api.js';
 import { type ApprovalRule, scriptsToRead } from './approval/approval.js';
 import { jobApprovals } from './approval/job-approvals.js';
 import { type ReadableAudit, storedAudit } from './audit/audit.js';
+import { type Actor, auditedApp } from './audit/audited-app.js';
 import { type Clock, systemClock } from './clock.js';
 import { HostPool } from './fleet/host-pool.js';
 import { type Inventory, localInventory, parseInventory } from './fleet/inventory.js';
@@ -74,6 +75,8 @@ export interface LocalApp extends App {
   readonly users: Users & Authenticator;
   /** What was asked of this controller, and what came of it. */
   readonly audit: ReadableAudit;
+  /** The same app as used by somebody else: what he asks for is written down as his. */
+  actingFor(actor: Actor): App;
 }
 
 /** For connections, and for the answer to a short question. */
@@ -195,15 +198,18 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       await run(id, { signal: new AbortController().signal, onEvent: () => undefined });
     },
   });
+  const localName = `${userInfo().username}@${hostname()}`;
   const users = storedUsers({
     ...{ store: sqliteUserStore(database), now: () => clock.now() },
     caSha256: () => fileFingerprint(identityFiles.ca),
-    localName: `${userInfo().username}@${hostname()}`,
+    localName,
   });
+  const audit = storedAudit(sqliteAuditStore(database), () => clock.now());
 
-  return {
+  const unaudited: LocalApp = {
     users,
-    audit: storedAudit(sqliteAuditStore(database), () => clock.now()),
+    audit,
+    actingFor: (actor) => auditedApp(unaudited, audit, actor),
     approvals,
     hosts(selectorText) {
       const selector = parseSelector(selectorText);
@@ -337,6 +343,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       await database.close();
     },
   };
+  return auditedApp(unaudited, audit, { who: localName });
 }
 
 async function readInventory({ configDir, inventoryPath }: AppOptions): Promise<Inventory> {

@@ -1,11 +1,11 @@
 // What of a capture goes into the audit log, and what follows when it cannot be written.
 import type { AgentAuditEvent } from '../../proto/audit-event.js';
+import { auditedSpec } from '../../proto/audited-spec.js';
 import type { CaptureSpec } from '../../proto/capture.js';
 import { toFailure } from '../../proto/failure.js';
 import type { CaptureEnd } from '../capture-run.js';
 import type { Policy } from '../policy/policy.js';
 import type { AuditLog } from './audit-log.js';
-import { auditedSpec } from './audited-spec.js';
 
 /** Texts of a request in an entry, in characters. */
 const MOST_TEXT = 2048;

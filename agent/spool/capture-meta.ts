@@ -1,6 +1,6 @@
 // What a capture was asked to do and by whom, and which process runs it: one small JSON file per capture.
 import { readFile } from 'node:fs/promises';
-import type { CaptureKind, CaptureSpec } from '../../proto/capture.js';
+import type { CaptureKind } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
 import { hasCode } from './file-error.js';
 import { type ProcessIdentity, toIdentity } from './owner.js';
@@ -30,15 +30,6 @@ export function checkCaptureId(captureId: string): void {
       'use 1 to 128 letters, digits, _ - and ., not beginning with - or .',
     );
   }
-}
-
-/** JSON with sorted keys. */
-export function canonicalSpec(spec: CaptureSpec): string {
-  return JSON.stringify(spec, (_key, value: unknown) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  );
 }
 
 /** undefined when there is no such file. @throws FailureError `bad-data` */

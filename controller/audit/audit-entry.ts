@@ -15,6 +15,7 @@ export const AUDITED_ACTS = [
   'host-run-ended',
   'job-ended',
   'clean-hosts',
+  'hosts-cleaned',
   'add-user',
   'revoke-user',
   'make-ca',

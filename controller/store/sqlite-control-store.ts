@@ -1,10 +1,14 @@
 // The ControlStore in SQL that SQLite and PostgreSQL share. Decisions between processes are single conditional updates.
-import type { Selectable } from 'kysely';
+import { type Selectable, sql, type Transaction } from 'kysely';
 import { fail } from '../../proto/failure.js';
 import type { HostRun, JobRequest } from '../api.js';
+import { entryLine } from '../audit/audit.js';
+import type { AuditEntry } from '../audit/audit-entry.js';
+import { hostRunEnded, jobEnded, jobSubmitted } from '../audit/job-entries.js';
 import type { ControlStore, StoredJob, StoredJobState } from './control-store.js';
+import { appendAuditLine, durably } from './sqlite-audit-store.js';
 import type { SqliteDatabase } from './sqlite-database.js';
-import type { HostRunTable, JobTable } from './tables.js';
+import type { HostRunTable, JobTable, Tables } from './tables.js';
 
 const endedRunStates = ['succeeded', 'failed', 'lost', 'cancelled', 'skipped'] as const;
 const jobStates: readonly StoredJobState[] = [
@@ -18,12 +22,27 @@ const jobStates: readonly StoredJobState[] = [
 /** Rows per insert: SQLite takes 32,766 parameters. */
 const insertRows = 1000;
 
-/** The store does not own the database: whoever opened it closes it. */
+/**
+ * The store does not own the database: whoever opened it closes it. That a job was made, and how it and its host runs ended, goes into the
+ * audit log in the same transaction.
+ */
 export function sqliteControlStore({ db, guard, path }: SqliteDatabase): ControlStore {
+  const writeDown = (change: Transaction<Tables>, time: number, entry: AuditEntry) =>
+    appendAuditLine(change, path, (end) => entryLine(end, time, entry));
+
+  async function requesterOf(change: Transaction<Tables>, jobId: string): Promise<string> {
+    const row = await change
+      .selectFrom('jobs')
+      .select(sql<string | null>`json_extract(request, '$.requester')`.as('requester'))
+      .where('id', '=', jobId)
+      .executeTakeFirst();
+    return row?.requester ?? '';
+  }
+
   return {
     createJob: (job, runs) =>
       guard('writing down a job', async () => {
-        await db.transaction().execute(async (change) => {
+        await durably(db, async (change) => {
           const added = await change
             .insertInto('jobs')
             .values(toRow(job))
@@ -37,6 +56,7 @@ export function sqliteControlStore({ db, guard, path }: SqliteDatabase): Control
               .values(rows.slice(from, from + insertRows))
               .execute();
           }
+          await writeDown(change, job.created, jobSubmitted(job));
         });
       }),
 
@@ -115,14 +135,18 @@ export function sqliteControlStore({ db, guard, path }: SqliteDatabase): Control
 
     finishJob: (id, owner, state, now) =>
       guard('ending a job', async () => {
-        const done = await db
-          .updateTable('jobs')
-          .set({ state, ended: now, owner: '' })
-          .where('id', '=', id)
-          .where('owner', '=', owner)
-          .where('state', '=', 'running')
-          .executeTakeFirst();
-        return done.numUpdatedRows === 1n;
+        return durably(db, async (change) => {
+          const done = await change
+            .updateTable('jobs')
+            .set({ state, ended: now, owner: '' })
+            .where('id', '=', id)
+            .where('owner', '=', owner)
+            .where('state', '=', 'running')
+            .executeTakeFirst();
+          if (done.numUpdatedRows !== 1n) return false;
+          await writeDown(change, now, jobEnded(id, await requesterOf(change, id), state));
+          return true;
+        });
       }),
 
     hostRuns: (jobId) =>
@@ -138,14 +162,20 @@ export function sqliteControlStore({ db, guard, path }: SqliteDatabase): Control
 
     updateHostRun: (run) =>
       guard('writing down a host run', async () => {
-        const done = await db
-          .updateTable('host_runs')
-          .set({ state: run.state, run: JSON.stringify(run) })
-          .where('job_id', '=', run.jobId)
-          .where('host', '=', run.host)
-          .where('state', 'not in', [...endedRunStates])
-          .executeTakeFirst();
-        return done.numUpdatedRows === 1n;
+        return db.transaction().execute(async (change) => {
+          const done = await change
+            .updateTable('host_runs')
+            .set({ state: run.state, run: JSON.stringify(run) })
+            .where('job_id', '=', run.jobId)
+            .where('host', '=', run.host)
+            .where('state', 'not in', [...endedRunStates])
+            .executeTakeFirst();
+          if (done.numUpdatedRows !== 1n) return false;
+          if (endedRunStates.some((state) => state === run.state)) {
+            await writeDown(change, run.ended, hostRunEnded(run, await requesterOf(change, run.jobId)));
+          }
+          return true;
+        });
       }),
 
     deleteJob: (id) =>

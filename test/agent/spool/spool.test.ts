@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createArtifact, findArtifact, readArtifact } from '../../../agent/spool/artifact.js';
-import { canonicalSpec } from '../../../agent/spool/capture-meta.js';
 import { withLock } from '../../../agent/spool/lock.js';
 import { ownIdentity } from '../../../agent/spool/owner.js';
 import { Spool, type SpooledCapture } from '../../../agent/spool/spool.js';
+import { canonicalSpec } from '../../../proto/canonical-spec.js';
 import type { CaptureEvent, CaptureEventBody, CaptureSpec } from '../../../proto/capture.js';
 import { FailureError } from '../../../proto/failure.js';
 

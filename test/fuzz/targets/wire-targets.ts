@@ -3,9 +3,10 @@
 import { brotliDecompressSync } from 'node:zlib';
 import { Metadata } from '@grpc/grpc-js';
 import { checkSpec } from '../../../agent/capture/check-spec.js';
-import { canonicalSpec, checkCaptureId } from '../../../agent/spool/capture-meta.js';
+import { checkCaptureId } from '../../../agent/spool/capture-meta.js';
 import { CaptureIntake } from '../../../controller/jobs/capture-intake.js';
 import { checkValid } from '../../../profile/check-valid.js';
+import { canonicalSpec } from '../../../proto/canonical-spec.js';
 import type { CaptureSpec } from '../../../proto/capture.js';
 import { crc32 } from '../../../proto/crc32.js';
 import { decodeEvent, encodeEvent } from '../../../proto/event-codec.js';

@@ -1,7 +1,7 @@
-// A capture spec as the audit log holds it: all that was asked, but scripts by their SHA-256.
+// A capture spec as audit logs hold it: all that was asked, but scripts by their SHA-256.
 import { createHash } from 'node:crypto';
-import type { CaptureSpec } from '../../proto/capture.js';
-import { canonicalSpec } from '../spool/capture-meta.js';
+import { canonicalSpec } from './canonical-spec.js';
+import type { CaptureSpec } from './capture.js';
 
 /** Entries stay short, whatever a request holds, in bytes. */
 const MOST = 32 * 1024;

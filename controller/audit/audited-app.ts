@@ -1,0 +1,88 @@
+// An app that writes down who asks for what before it does it. Jobs themselves, and how they end, are written down by the store.
+import { type Failure, FailureError, toFailure } from '../../proto/failure.js';
+import type { Answer, App, RemovedFile } from '../api.js';
+import type { Audit } from './audit.js';
+import type { AuditEntry } from './audit-entry.js';
+
+/** Who acts, and how that is known. */
+export type Actor = Pick<AuditEntry, 'who' | 'by' | 'from'>;
+
+/** The same app as used by `actor`. What cannot be written down is not done. */
+export function auditedApp<T extends App>(app: T, audit: Audit, actor: Actor): T {
+  const act = <R>(entry: Omit<AuditEntry, keyof Actor>, work: () => Promise<R>): Promise<R> =>
+    audited(audit, { ...actor, ...entry }, work);
+  const users: T['users'] = {
+    ...app.users,
+    add: (request) => {
+      const { name, role, ttl, withToken } = request;
+      const detail = { role, withToken, ...(ttl === undefined ? {} : { ttl }) };
+      return act({ what: 'add-user', subject: name.slice(0, 80), detail }, () => app.users.add(request));
+    },
+    revoke: (name) => act({ what: 'revoke-user', subject: name.slice(0, 80) }, () => app.users.revoke(name)),
+  };
+  const approvals: App['approvals'] = {
+    get: (jobId) => app.approvals.get(jobId),
+    approve: async (id, who, requestSha256) => {
+      const jobId = (await app.job(id)).id;
+      const detail = { requestSha256: requestSha256.slice(0, 80) };
+      return act({ what: 'approve-job', jobId, detail }, () => app.approvals.approve(jobId, who, requestSha256));
+    },
+    reject: async (id, who, reason) => {
+      const jobId = (await app.job(id)).id;
+      const detail = { reason: reason.slice(0, 2048) };
+      return act({ what: 'reject-job', jobId, detail }, () => app.approvals.reject(jobId, who, reason));
+    },
+  };
+  return {
+    ...app,
+    users,
+    approvals,
+    async resume(id, options) {
+      const jobId = (await app.job(id)).id;
+      return act({ what: 'resume-job', jobId }, () => app.resume(jobId, options));
+    },
+    async cancel(id, signal) {
+      const jobId = (await app.job(id)).id;
+      return act({ what: 'cancel-job', jobId }, () => app.cancel(jobId, signal));
+    },
+    async deleteJob(id) {
+      const jobId = (await app.job(id)).id;
+      return act({ what: 'delete-job', jobId }, () => app.deleteJob(jobId));
+    },
+    async cleanHosts(hosts, isForced, signal) {
+      const entry = { what: 'clean-hosts', hosts: hosts.map(({ name }) => name), detail: { isForced } } as const;
+      const answers = await act(entry, () => app.cleanHosts(hosts, isForced, signal));
+      await audit.append({ ...actor, ...cleaned(answers) });
+      return answers;
+    },
+  };
+}
+
+/** Write down what is asked for, do it, and write down when it fails. */
+export async function audited<R>(audit: Audit, entry: AuditEntry, work: () => Promise<R>): Promise<R> {
+  await audit.append(entry);
+  try {
+    return await work();
+  } catch (error) {
+    const failure = toFailure(error);
+    try {
+      await audit.append({ ...entry, failure });
+    } catch (unwritten) {
+      throw new FailureError(withUnwritten(failure, unwritten), { cause: error });
+    }
+    throw error;
+  }
+}
+
+function withUnwritten(failure: Failure, unwritten: unknown): Failure {
+  return { ...failure, message: `${failure.message}; nor could that be written down: ${toFailure(unwritten).message}` };
+}
+
+function cleaned(answers: readonly Answer<readonly RemovedFile[]>[]): Pick<AuditEntry, 'what' | 'hosts' | 'detail'> {
+  const failed = answers.flatMap((answer) => (answer.ok ? [] : [[answer.host.name, answer.failure.code]]));
+  return {
+    what: 'hosts-cleaned',
+    hosts: answers.flatMap((answer) => (answer.ok ? [answer.host.name] : [])),
+    ...(failed.length === 0 ? {} : { detail: { failed: Object.fromEntries(failed) } }),
+  };
+}
