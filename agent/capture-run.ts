@@ -9,6 +9,7 @@ import { CaptureContext, type CaptureSettings } from './capture/capture-context.
 import type { CaptureStop } from './capture/capture-stop.js';
 import { CostMeter } from './capture/cost-meter.js';
 import { SpoolRoom } from './capture/spool-room.js';
+import type { StartGate } from './capture/start-gate.js';
 import type { Machine } from './host/machine.js';
 import { releaseOptimizer } from './optimizer.js';
 import type { Spool, SpooledCapture } from './spool/spool.js';
@@ -24,6 +25,8 @@ export interface CaptureRunOptions {
   readonly spec: CaptureSpec;
   readonly stop: CaptureStop;
   readonly settings: CaptureSettings;
+  /** Until when it waits; absent: it begins at once. */
+  readonly gate?: StartGate | undefined;
 }
 
 /** How a capture ended, for the audit log. */
@@ -36,11 +39,11 @@ export interface CaptureEnd {
 
 /** Resolves when the capture is done and its log closed. @throws FailureError only when the log itself cannot be written */
 export async function runCapture(options: CaptureRunOptions): Promise<CaptureEnd> {
-  const { machine, spool, capture, spec, stop, settings } = options;
+  const { machine, spool, capture, spec, stop, settings, gate } = options;
   const cost = new CostMeter();
   const accounting = new BudgetAccounting(spec, settings.budget, cost, machine.cpuCount);
   const room = new SpoolRoom(spool, capture.log, accounting.limits.spoolBytes);
-  const context = new CaptureContext({ machine, capture, stop, spool: room, settings, cost, accounting });
+  const context = new CaptureContext({ machine, capture, stop, spool: room, settings, cost, accounting, gate });
   const guard = new BudgetGuard(context, () => room.artifactBytes);
   cost.open();
   const timers = [startWatch(context, guard), watchStopRequests(spool, capture.meta.captureId, stop)];

@@ -24,6 +24,7 @@ import type { HealthReading } from '../proto/host-health.js';
 import type { Auditor } from './audit/auditor.js';
 import { CaptureStop } from './capture/capture-stop.js';
 import { checkSpec } from './capture/check-spec.js';
+import { StartGate } from './capture/start-gate.js';
 import { runCapture } from './capture-run.js';
 import { type Admission, admissionProblems, DEFAULT_ADMISSION } from './host/admission.js';
 import { describeHost, diskProblems } from './host/describe.js';
@@ -122,9 +123,11 @@ export class CaptureService implements AgentApi {
     }
   }
 
-  async #start({ captureId, spec, requester }: StartCapture, policy: Policy): Promise<{ readonly isNew: boolean }> {
+  async #start(start: StartCapture, policy: Policy): Promise<{ readonly isNew: boolean }> {
+    const { captureId, spec, requester } = start;
     const { machine, spool, onDefect, stateDirectory, audit } = this.#options;
     checkSpec(spec);
+    const gate = gateOf(start, machine.now());
     requireAllowed(machine, policy, spec, requester);
     await this.#requireDisk();
     if (spec.kind !== 'file') await this.#requireHealth(admissionOf(this.#options, policy), spec.evenIfBusy === true);
@@ -139,7 +142,7 @@ export class CaptureService implements AgentApi {
     );
     if (unwritten !== undefined) stop.request('discard');
     const settings = { policy, budget: budgetPolicy(this.#options, policy), stateDirectory };
-    const done = runCapture({ machine, spool, capture, spec, stop, settings })
+    const done = runCapture({ machine, spool, capture, spec, stop, settings, gate })
       .then((end) => audit?.ended(captureId, end))
       .catch((error: unknown) => onDefect(captureId, error))
       .finally(() => this.#running.delete(captureId));
@@ -282,6 +285,15 @@ export class CaptureService implements AgentApi {
     if (kind !== 'kit') return [kind];
     return this.#running.get(captureId)?.kinds ?? ['record', 'stat', 'stap'];
   }
+}
+
+/** @throws FailureError `bad-request` */
+function gateOf({ startAt, spec }: StartCapture, now: number): StartGate | undefined {
+  if (startAt === undefined) return undefined;
+  if (spec.kind === 'file') {
+    throw fail('bad-request', 'a file is read, and has no moment at which it begins', 'leave the start away');
+  }
+  return new StartGate(startAt, now);
 }
 
 /** The captures that really run. */

@@ -27,6 +27,7 @@ const TEST_TOOLS = {
   go: ['golang-go', 'the pprof reader that checks our export'],
   sshd: ['openssh-server', 'the hosts that tests reach by ssh'],
   ssh: ['openssh-client', 'reaching them'],
+  faketime: ['faketime', 'hosts whose clocks are wrong'],
   sudo: ['sudo', 'agents of users who are not root'],
   ip: ['iproute2', 'the network between them'],
   unshare: ['util-linux', 'the namespaces they live in'],

@@ -9,6 +9,7 @@ import type {
   ArtifactPart,
   CaptureEventBody,
   CaptureSpec,
+  CaptureStart,
   CaptureState,
   Cost,
   HostDescription,
@@ -70,6 +71,8 @@ export interface JobRequest {
   readonly note: string;
   /** Absent: all hosts are one wave, and nothing stops it. */
   readonly rollout?: Rollout;
+  /** All hosts of a wave begin at one moment, however many they are; absent: each as soon as it can. */
+  readonly sync?: SyncStart;
   /** How `hosts` were drawn; absent: they are all that were meant. */
   readonly sample?: Sample;
 }
@@ -91,6 +94,12 @@ export interface Rollout {
   readonly abortOn?: readonly HealthLimit[];
   /** Between waves. */
   readonly settle: Milliseconds;
+}
+
+/** A start that the hosts of a wave agree on. */
+export interface SyncStart {
+  /** How long after the last host is ready to be told; meanwhile they prepare. At most 10 minutes. */
+  readonly lead: Milliseconds;
 }
 
 /** Load per CPU, available memory in percent of all, or the percentage of time that tasks waited (PSI, 10 s). */
@@ -177,7 +186,24 @@ export interface HostRun {
   readonly module: ModuleRef | undefined;
   /** Of the host, when the capture had been registered and when it was done; absent when it could not be asked. */
   readonly checks?: { readonly before?: HostCheck; readonly after?: HostCheck };
+  /** Of a job whose hosts begin together. */
+  readonly start?: HostStart;
 }
+
+/** When a host was to begin together with others, and when it did. */
+export type HostStart =
+  | {
+      readonly kind: 'agreed';
+      /** Of the controller's clock, milliseconds since 1970 UTC. */
+      readonly moment: number;
+      /** The host's clock less ours, by which it was told the moment. */
+      readonly clockOffset: Milliseconds;
+      readonly clockUncertainty: Milliseconds;
+      /** By the host's clock; absent before it began, and from agents that do not wait. */
+      readonly told?: CaptureStart;
+    }
+  /** It began as soon as it could. */
+  | { readonly kind: 'alone'; readonly why: string };
 
 /** What time it was on a host against the controller's clock, and how the host was doing. */
 export interface HostCheck {

@@ -44,4 +44,6 @@ export interface StartCapture {
   readonly captureId: string;
   readonly spec: CaptureSpec;
   readonly requester: string;
+  /** Begin to observe at this moment of the agent's clock, milliseconds since 1970 UTC; absent: at once. */
+  readonly startAt?: number;
 }

@@ -158,8 +158,8 @@ function agentApi({ call, stream }: Calls): AgentApi {
         await call(service.preflight, { spec: specToMessage(spec) }, 'checking the capture', signal),
       );
     },
-    async startCapture({ captureId, spec, requester }: StartCapture, signal: AbortSignal) {
-      const request = { captureId, spec: specToMessage(spec), requester };
+    async startCapture({ captureId, spec, requester, startAt }: StartCapture, signal: AbortSignal) {
+      const request = { captureId, spec: specToMessage(spec), requester, startAtMs: startAt ?? 0 };
       const answer = await call(service.startCapture, request, `starting capture ${captureId}`, signal);
       return { isNew: answer.isNew ?? false };
     },

@@ -34,9 +34,10 @@ export function addAgentService(server: Server, api: AgentApi): void {
       preflightToMessage(await api.preflight(specFromMessage(request.spec), signal)),
     ),
     startCapture: unary(async (request: In<'StartCaptureRequest'>, signal) => {
-      const { captureId, spec, requester } = request;
+      const { captureId, spec, requester, startAtMs } = request;
+      const startAt = startAtMs ? { startAt: startAtMs } : {};
       return api.startCapture(
-        { captureId: captureId ?? '', spec: specFromMessage(spec), requester: requester ?? '' },
+        { captureId: captureId ?? '', spec: specFromMessage(spec), requester: requester ?? '', ...startAt },
         signal,
       );
     }),

@@ -152,8 +152,16 @@ export type KitPart = RecordSpec | StatSpec | StapSpec;
 export type CaptureSpec = RecordSpec | StatSpec | FileSpec | StapSpec | KitSpec;
 export type CaptureKind = CaptureSpec['kind'];
 
-/** `resolving`: finding the processes. `compiling`: stap makes its module. `running`: perf or stap records. `symbolizing`: names are looked up. `done`: see the done event. */
-export type CaptureState = 'resolving' | 'compiling' | 'running' | 'symbolizing' | 'done';
+/** `resolving`: finding the processes. `compiling`: stap makes its module. `armed`: waits for the agreed start. `running`: perf or stap records. `symbolizing`: names are looked up. `done`: see the done event. */
+export type CaptureState = 'resolving' | 'compiling' | 'armed' | 'running' | 'symbolizing' | 'done';
+
+/** When a capture whose start was agreed really began. */
+export interface CaptureStart {
+  /** Of the clock in which the agreed start was told, milliseconds since 1970 UTC. */
+  readonly time: number;
+  /** After the agreed start. */
+  readonly late: Milliseconds;
+}
 
 /** What a capture cost the host it ran on. */
 export interface Cost {
@@ -185,7 +193,13 @@ export interface Artifact {
 export type Outcome = 'finished' | 'stopped' | 'discarded' | 'failed';
 
 export type CaptureEventBody =
-  | { readonly kind: 'state'; readonly state: CaptureState; readonly detail: string }
+  | {
+      readonly kind: 'state';
+      readonly state: CaptureState;
+      readonly detail: string;
+      /** With `running`, where a start was agreed. */
+      readonly start?: CaptureStart;
+    }
   | {
       readonly kind: 'progress';
       readonly elapsed: Milliseconds;

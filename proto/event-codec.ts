@@ -40,7 +40,12 @@ function eventFromMessage(message: Props): CaptureEvent {
 function bodyToMessage(body: CaptureEventBody): Props {
   switch (body.kind) {
     case 'state':
-      return { state: { state: body.state, detail: body.detail } };
+      return {
+        state: {
+          ...{ state: body.state, detail: body.detail },
+          ...(body.start && { startedMs: body.start.time, lateMs: body.start.late }),
+        },
+      };
     case 'progress':
       return {
         progress: {
@@ -80,7 +85,10 @@ function bodyToMessage(body: CaptureEventBody): Props {
 
 function bodyFromMessage(message: Props): CaptureEventBody {
   const { state, progress, counters, histograms, text, part, profileChunk, losses, cost, artifact, done } = message;
-  if (state) return { kind: 'state', state: toState(state.state ?? ''), detail: state.detail ?? '' };
+  if (state) {
+    const start = state.startedMs ? { start: { time: state.startedMs, late: state.lateMs ?? 0 } } : {};
+    return { kind: 'state', state: toState(state.state ?? ''), detail: state.detail ?? '', ...start };
+  }
   if (progress) {
     return {
       kind: 'progress',
@@ -133,7 +141,7 @@ function bodyFromMessage(message: Props): CaptureEventBody {
   );
 }
 
-const STATES: readonly CaptureState[] = ['resolving', 'compiling', 'running', 'symbolizing', 'done'];
+const STATES: readonly CaptureState[] = ['resolving', 'compiling', 'armed', 'running', 'symbolizing', 'done'];
 const PARTS = ['record', 'stat', 'stap'] as const;
 const OUTCOMES: readonly Outcome[] = ['finished', 'stopped', 'discarded', 'failed'];
 const STATUSES: readonly CounterStatus[] = ['counted', 'not-counted', 'not-supported'];

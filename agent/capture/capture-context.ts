@@ -14,6 +14,7 @@ import type { BudgetPolicy } from './budget-limits.js';
 import type { CaptureStop } from './capture-stop.js';
 import type { CostMeter } from './cost-meter.js';
 import type { SpoolRoom } from './spool-room.js';
+import type { StartGate } from './start-gate.js';
 
 /** What is counted while perf runs. */
 export interface Progress {
@@ -45,6 +46,8 @@ export interface CaptureContextOptions {
   readonly hasProfile?: boolean;
   /** Told of each state in place of the log: parts of a kit have no log of their own. */
   readonly onState?: (state: CaptureState, detail: string) => Promise<void>;
+  /** Until when it waits; absent: it begins at once. */
+  readonly gate?: StartGate | undefined;
 }
 
 export class CaptureContext {
@@ -66,6 +69,7 @@ export class CaptureContext {
   lowerRate: ((factor: number, why: string) => boolean) | undefined;
   readonly hasProfile: boolean;
   readonly #onState: (state: CaptureState, detail: string) => Promise<void>;
+  readonly #gate: StartGate | undefined;
   readonly #running = new Set<RunningTool>();
   /** Of a kit, which tells the progress of all its parts. */
   readonly #isPart: boolean;
@@ -83,7 +87,8 @@ export class CaptureContext {
     this.accounting = options.accounting;
     this.hasProfile = options.hasProfile ?? true;
     this.#isPart = options.onState !== undefined;
-    this.#onState = options.onState ?? ((state, detail) => capture.log.append({ kind: 'state', state, detail }));
+    this.#gate = options.gate;
+    this.#onState = options.onState ?? ((state, detail) => this.#tellState(state, detail));
   }
 
   get state(): CaptureState {
@@ -98,12 +103,30 @@ export class CaptureContext {
     return resolution;
   }
 
+  /** Where a start was agreed: see that there is something to observe, then wait until shortly before it. */
+  async arm(target: Target): Promise<void> {
+    if (this.#gate === undefined) return;
+    this.resolve(target);
+    await this.enter('armed', `${(Math.max(0, this.#gate.left) / 1000).toFixed(1)} s before the agreed start`);
+    await this.#gate.nearly(this.stop.early);
+  }
+
+  /** The last thing before a tool starts; resolves at the agreed start, or when the capture is stopped. */
+  async untilStart(): Promise<void> {
+    await this.#gate?.open(this.stop.early);
+  }
+
   async enter(state: CaptureState, detail: string): Promise<void> {
     const hasRecorded = this.#state === 'running' && state !== 'running';
     if (!this.#isPart) this.accounting.enter(state);
     this.#state = state;
     if (hasRecorded && !this.#isPart) await this.tellProgress();
     await this.#onState(state, detail);
+  }
+
+  async #tellState(state: CaptureState, detail: string): Promise<void> {
+    const start = state === 'running' && this.#gate !== undefined ? { start: this.#gate.startNow() } : {};
+    await this.capture.log.append({ kind: 'state', state, detail, ...start });
   }
 
   async tellProgress(): Promise<void> {

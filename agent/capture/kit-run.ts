@@ -31,8 +31,11 @@ export async function runKit(context: CaptureContext, spec: KitSpec): Promise<vo
   context.lowerRate = (factor, why) => parts.some((part) => part.context.lowerRate?.(factor, why) === true);
   // What takes long comes first, so that all parts begin at one moment.
   for (const part of parts) await part.prepare();
+  await context.arm(spec.target);
   const resolution = context.resolve(spec.target);
-  if (parts.some((part) => !part.isDone)) await context.enter('running', resolution.detail);
+  await context.untilStart();
+  if (parts.some((part) => !part.isDone) && !context.stop.early.aborted)
+    await context.enter('running', resolution.detail);
   await Promise.all(parts.map((part) => part.run(resolution)));
   context.stop.discard.throwIfAborted();
   finishKit(context, parts);

@@ -27,8 +27,10 @@ export async function runRecord(context: CaptureContext, spec: RecordSpec): Prom
   const { machine } = context;
   const perf = requirePerf(await machine.program('perf'), machine.distribution);
   await context.enter('resolving', '');
+  await context.arm(spec.target);
   for (let attempt = 1; ; attempt++) {
     const resolution = context.resolve(spec.target);
+    await context.untilStart();
     try {
       return await (needsPerfScript(spec)
         ? recordToFile(context, spec, resolution, perf)

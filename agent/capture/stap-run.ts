@@ -53,6 +53,7 @@ export async function runStap(context: CaptureContext, spec: StapSpec, patience 
   // Before the compiler is bothered.
   context.resolve(spec.target);
   const ready = await prepareStap(context, spec);
+  await context.arm(spec.target);
   for (let attempt = 1; ; attempt++) {
     try {
       return await runScript(context, spec, ready, context.resolve(spec.target), patience);
@@ -150,6 +151,7 @@ export async function runScript(
       ...(pid === undefined ? {} : { pid }),
       ...command,
     });
+    await context.untilStart();
     const tool = await context.start(argv, {
       signal: context.stop.early,
       deadline: spec.duration + patience.slack,

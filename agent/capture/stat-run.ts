@@ -19,6 +19,7 @@ export async function runStat(context: CaptureContext, spec: StatSpec): Promise<
   const { machine } = context;
   const perf = requirePerf(await machine.program('perf'), machine.distribution);
   await context.enter('resolving', '');
+  await context.arm(spec.target);
   for (let attempt = 1; ; attempt++) {
     try {
       return await count(context, spec, context.resolve(spec.target), perf);
@@ -48,6 +49,7 @@ async function count(context: CaptureContext, spec: StatSpec, resolution: Resolu
     }
   };
   const argv = statArguments(spec, target, perf);
+  await context.untilStart();
   const tool = await context.start(argv, { signal: stop.early, deadline: spec.duration + TOOL_SLACK, hasLog: true });
   await context.enter('running', resolution.detail);
   tool.stdout.resume();

@@ -13,7 +13,7 @@ export const FRAME_HEADER_BYTES = 8;
 /** A profile chunk is at most about 512 KiB; anything near this is damage. */
 export const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
-const TAG: Record<CaptureState, number> = { resolving: 1, running: 2, symbolizing: 3, done: 4, compiling: 5 };
+const TAG: Record<CaptureState, number> = { resolving: 1, running: 2, symbolizing: 3, done: 4, compiling: 5, armed: 6 };
 const OTHER = 0;
 
 /** The state that a frame with this tag leads to, if it changes it. */
@@ -22,6 +22,7 @@ export function stateOfTag(tag: number): CaptureState | undefined {
   if (tag === TAG.running) return 'running';
   if (tag === TAG.symbolizing) return 'symbolizing';
   if (tag === TAG.compiling) return 'compiling';
+  if (tag === TAG.armed) return 'armed';
   return tag === TAG.done ? 'done' : undefined;
 }
 

@@ -7,6 +7,7 @@ import type { Profile } from '../../profile/profile.js';
 import type { FailureCode } from '../../proto/failure.js';
 import type { App, HostRun, Job } from '../api.js';
 import { histogramValue } from '../export/histogram-json.js';
+import { commonStarts } from '../jobs/agreed-start.js';
 import { counterTable, counterTableText } from '../views/counter-table.js';
 import { eventColumns } from '../views/event-columns.js';
 import { lossText } from '../views/loss-text.js';
@@ -20,6 +21,7 @@ import { failureText } from './render/failure-text.js';
 import { fitTable } from './render/fit-table.js';
 import { clockLines, rolloutLines } from './render/rollout-text.js';
 import { describeSpec } from './render/spec-text.js';
+import { startLines } from './render/start-text.js';
 import { durationText, momentText } from './render/time-text.js';
 import { eventLine, topTable } from './render/top-table.js';
 import { histogramLines, missingPartLines, textLines } from './script-report.js';
@@ -39,6 +41,11 @@ const CURABLE: ReadonlySet<FailureCode> = new Set([
 ]);
 
 const NOTHING_SAMPLED = 'no samples: the event did not happen in what was observed';
+
+/** Of a job whose hosts begin together. */
+function startsOf({ request }: Job, runs: readonly HostRun[]) {
+  return request.sync === undefined ? {} : { starts: commonStarts(runs) };
+}
 
 interface ReportOptions {
   readonly isPerHost?: boolean;
@@ -63,7 +70,17 @@ export async function reportJob(
   if (context.isJson) {
     const counters = series === undefined ? [] : counterTable(series);
     const totals = histograms === undefined ? [] : histogramTotals(histograms).map(histogramValue);
-    await writeJson(context.io, { job, hosts: runs, losses, top: tops, counters, histograms: totals, notes, files });
+    await writeJson(context.io, {
+      job,
+      hosts: runs,
+      ...startsOf(job, runs),
+      losses,
+      top: tops,
+      counters,
+      histograms: totals,
+      notes,
+      files,
+    });
     return;
   }
   const { io, colours } = context;
@@ -141,6 +158,7 @@ function headLines(context: CommandContext, job: Job, runs: readonly HostRun[]):
     `begun ${momentText(job.created)} UTC${took}`,
     ...rolloutLines(job, runs),
     ...clockLines(runs),
+    ...startLines(runs),
     '',
     ...fitTable(
       columns.slice(0, width),

@@ -1,6 +1,6 @@
 // How a job goes, on stderr: redrawn lines on a terminal, one line per change otherwise.
 import type { CounterPoint } from '../../profile/counter-series.js';
-import type { CaptureEventBody } from '../../proto/capture.js';
+import type { CaptureEventBody, CaptureState } from '../../proto/capture.js';
 import type { HostRun, HostRunState, Job, JobEvent } from '../api.js';
 import { valueText, weightText, withCommas } from '../views/number-text.js';
 import { printable } from '../views/printable.js';
@@ -168,6 +168,9 @@ const URGENCY: Record<HostRunState, number> = {
   succeeded: 6,
 };
 
+/** `running` and `done` are told by the host run itself. */
+const TOLD_STATES: ReadonlySet<CaptureState> = new Set(['compiling', 'armed', 'symbolizing']);
+
 /** `web1: running  3.0 s, 1,234 samples, 56.0 KiB, 0.6 % of this host's CPU (0.4 s of 2.2 s; budget 1 %)` or `web1: failed  why (remedy)`. */
 function hostLine(run: HostRun, job: Job): string {
   const head = `${run.host}: ${run.state}`;
@@ -176,7 +179,7 @@ function hostLine(run: HostRun, job: Job): string {
     return `${head}  ${message}${remedy === '' ? '' : ` (${remedy})`}`;
   }
   const { elapsed, samples, bytes: size, lost } = run.progress;
-  const doing = run.captureState === 'symbolizing' || run.captureState === 'compiling' ? ` (${run.captureState})` : '';
+  const doing = run.captureState !== undefined && TOLD_STATES.has(run.captureState) ? ` (${run.captureState})` : '';
   if (elapsed === 0 && samples === 0) return `${head}${run.state === 'succeeded' ? '' : doing}`;
   const parts = [
     durationText(elapsed),

@@ -11,6 +11,7 @@ import { jobView } from './job-view.js';
 import { parseDuration } from './options/duration.js';
 import { parseWhole } from './options/numbers.js';
 import { parseRollout, parseSample, type RolloutFlags, type SampleOptions } from './options/rollout.js';
+import { parseSync, type SyncFlags, type SyncOptions, syncOf } from './options/sync.js';
 
 /** How long a cancelled job may take to tell all its hosts. */
 const CANCEL_DEADLINE: Milliseconds = 30_000;
@@ -40,6 +41,7 @@ export interface JobOptions extends HostChoice {
   readonly note: string;
   readonly rollout?: Rollout;
   readonly sample?: SampleOptions;
+  readonly sync?: SyncOptions;
   /** Where SystemTap scripts are compiled for all hosts; absent: each host by itself. */
   readonly buildHost?: Host;
 }
@@ -48,7 +50,7 @@ export interface JobOptions extends HostChoice {
 export const THIS_MACHINE: Host = { name: 'localhost', labels: {}, address: { transport: 'local' } };
 
 /** As commander hands them over. */
-export interface JobFlags extends HostFlags, RolloutFlags {
+export interface JobFlags extends HostFlags, RolloutFlags, SyncFlags {
   readonly maxParallel: string;
   readonly grace: string;
   readonly note: string;
@@ -64,6 +66,7 @@ export function parseJobOptions(flags: JobFlags): JobOptions {
     note: flags.note,
     ...parseRollout(flags),
     ...parseSample(flags),
+    ...parseSync(flags),
   };
 }
 
@@ -116,6 +119,7 @@ export async function startJob(
     grace: options.grace,
     note: options.note,
     ...(options.rollout === undefined ? {} : { rollout: options.rollout }),
+    ...syncOf(options.sync, spec, options.buildHost),
     ...(options.buildHost === undefined ? {} : { buildHost: options.buildHost }),
   });
   if (job.state === 'awaiting-approval') {

@@ -31,8 +31,10 @@ export async function checkHost(api: AgentApi, clock: Clock, signal: AbortSignal
   return { ...best, health };
 }
 
+type ClockReading = Pick<HostCheck, 'clockOffset' | 'clockUncertainty'>;
+
 /** By how much the host's clock moved against ours, beyond what the measurement leaves open; 0 when that explains it. */
-export function clockDrift(before: HostCheck, after: HostCheck): Milliseconds {
+export function clockDrift(before: ClockReading, after: ClockReading): Milliseconds {
   const moved = after.clockOffset - before.clockOffset;
   const open = before.clockUncertainty + after.clockUncertainty;
   return Math.abs(moved) <= open ? 0 : Math.sign(moved) * (Math.abs(moved) - open);

@@ -6,11 +6,13 @@ import type { Host, HostRun } from '../api.js';
 import type { Clock } from '../clock.js';
 import type { Agents } from '../fleet/host-pool.js';
 import { askingRetries, callFailure, followingRetries, retryDelay } from '../transport/retry.js';
+import { agreeOnStart, startAt } from './agreed-start.js';
 import { partsOf } from './capture-gives.js';
 import { CaptureIntake, type CaptureResult, type IntakeLimits } from './capture-intake.js';
 import { withDeadline } from './deadline.js';
 import { checkHost } from './host-check.js';
 import type { ModuleSupply } from './module-supply.js';
+import type { Rendezvous } from './rendezvous.js';
 import type { RunRecord } from './run-record.js';
 
 /** What the agent told besides the result itself; also of a run that failed. */
@@ -40,6 +42,8 @@ export interface HostRunOptions {
   readonly limits: IntakeLimits;
   /** Where scripts are compiled; undefined when the host does that by itself. */
   readonly modules: ModuleSupply | undefined;
+  /** Where it meets the hosts that it begins together with; undefined when it begins by itself. */
+  readonly meeting: Rendezvous | undefined;
   /** Stop the capture and keep what there is. */
   readonly stop: AbortSignal;
   /** Discard it. */
@@ -124,8 +128,10 @@ class HostRunDrive {
     const signal = AbortSignal.any([this.#interrupt, stop]);
     try {
       const spec = await this.#startable(signal);
+      await this.#agree(signal);
+      const start = { captureId, spec, requester, ...startAt(record.run.start) };
       this.#tasks.push(this.#expireAfter(this.#limit()));
-      await agents.ask(host, askingRetries, signal, (api) => api.startCapture({ captureId, spec, requester }, signal));
+      await agents.ask(host, askingRetries, signal, (api) => api.startCapture(start, signal));
     } catch (error) {
       if (this.#interrupt.aborted) return this.#interrupted();
       if (stop.aborted) return this.#discardAs('cancelled', 'stopped before it started');
@@ -134,6 +140,14 @@ class HostRunDrive {
     await record.update({ state: 'running' });
     await this.#check('before');
     return undefined;
+  }
+
+  /** Whoever takes up a job whose hosts were told one moment tells them another one: they keep to the first. */
+  async #agree(signal: AbortSignal): Promise<void> {
+    const { meeting, host, agents, clock, grace: patience, record } = this.#options;
+    if (meeting === undefined) return;
+    const start = await agreeOnStart(meeting, host, { agents, clock, patience }, signal);
+    await record.update({ start });
   }
 
   /** What this host is to do: with the module that it was sent, and of a kit without the part that cannot be had there. */
@@ -158,9 +172,11 @@ class HostRunDrive {
   }
 
   #limit(): Milliseconds {
-    const { spec, grace } = this.#options;
+    const { spec, grace, record, clock } = this.#options;
+    const { start } = record.run;
+    const ahead = start?.kind === 'agreed' ? Math.max(0, start.moment - clock.now()) : 0;
     const isCompiled = partsOf(spec).some((part) => part.kind === 'stap');
-    return (spec.kind === 'file' ? 0 : spec.duration) + grace + (isCompiled ? compileAllowance : 0);
+    return (spec.kind === 'file' ? 0 : spec.duration) + grace + ahead + (isCompiled ? compileAllowance : 0);
   }
 
   async #follow(): Promise<Ending> {

@@ -3,6 +3,7 @@ import { fail } from '../../proto/failure.js';
 import type { Job, JobFilter, JobRequest } from '../api.js';
 import { hostNamePattern } from '../fleet/inventory.js';
 import type { ControlStore, StoredJob } from '../store/control-store.js';
+import { checkSync } from './agreed-start.js';
 import type { Owners } from './owner.js';
 import { checkRollout } from './rollout-plan.js';
 
@@ -55,6 +56,7 @@ export function checkRequest(request: JobRequest): void {
     throw fail('bad-request', `'${request.buildHost.name}' is no host name`, 'mend the inventory');
   }
   if (request.rollout !== undefined) checkRollout(request.rollout);
+  checkSync(request);
   if (new Set(names).size < names.length) throw fail('bad-request', 'a host is in the job twice');
   if (!Number.isInteger(request.maxParallel) || request.maxParallel < 1) {
     throw fail(

@@ -15,6 +15,7 @@ import { fanOut } from './fan-out.js';
 import { driveHostRun, type HostRunEnd } from './host-run.js';
 import type { ModuleCache } from './module-cache.js';
 import { ModuleSupply } from './module-supply.js';
+import { Rendezvous } from './rendezvous.js';
 import { planWaves, reasonToHalt } from './rollout-plan.js';
 import { RunRecord } from './run-record.js';
 
@@ -132,7 +133,7 @@ class JobRun {
   }
 
   async #runWaves(unfinished: ReadonlySet<Host>): Promise<void> {
-    const { hosts, rollout, maxParallel } = this.#job.request;
+    const { hosts, rollout } = this.#job.request;
     const waves = planWaves(hosts, rollout);
     const ended = AbortSignal.any([this.#stop, this.#cancel, this.#abandon]);
     let hasRun = false;
@@ -144,15 +145,36 @@ class JobRun {
       }
       hasRun = true;
       if (waves.length > 1) this.#onEvent({ kind: 'wave', wave: index + 1, of: waves.length, hosts: wave.length });
-      await fanOut(left, maxParallel, (host, abandoned) => this.#startOrSkip(host, abandoned));
+      await this.#runWave(left);
     }
   }
 
+  async #runWave(hosts: readonly Host[]): Promise<void> {
+    const { sync, maxParallel, grace: patience } = this.#job.request;
+    if (sync === undefined) {
+      await fanOut(hosts, maxParallel, (host, abandoned) => this.#startOrSkip(host, undefined, abandoned));
+      return;
+    }
+    const { clock } = this.#tools;
+    const isToStart = ({ name }: Host) => ['waiting', 'connecting'].includes(this.#record(name).run.state);
+    const meeting = new Rendezvous(
+      hosts.filter(isToStart).map(({ name }) => name),
+      { clock, patience, ...sync },
+    );
+    await fanOut(hosts, hosts.length, async (host, abandoned) => {
+      try {
+        await this.#startOrSkip(host, meeting, abandoned);
+      } finally {
+        meeting.leave(host.name);
+      }
+    });
+  }
+
   /** What has begun already, under this controller or the one before it, goes on. */
-  async #startOrSkip(host: Host, abandoned: AbortSignal): Promise<void> {
+  async #startOrSkip(host: Host, meeting: Rendezvous | undefined, abandoned: AbortSignal): Promise<void> {
     const record = this.#record(host.name);
     const reason = record.run.state === 'waiting' && !this.#stop.aborted ? this.#reasonToHalt() : undefined;
-    if (reason === undefined || this.#cancel.aborted) return this.#runHost(host, abandoned);
+    if (reason === undefined || this.#cancel.aborted) return this.#runHost(host, meeting, abandoned);
     const failure = fail('cancelled', reason, 'look at the hosts that failed, then start a job for the others').failure;
     await record.update({ state: 'skipped', failure, ended: this.#tools.clock.now() });
   }
@@ -165,14 +187,14 @@ class JobRun {
     );
   }
 
-  async #runHost(host: Host, abandoned: AbortSignal): Promise<void> {
+  async #runHost(host: Host, meeting: Rendezvous | undefined, abandoned: AbortSignal): Promise<void> {
     const { agents, clock, random, limits } = this.#tools;
     const { spec, requester, grace } = this.#job.request;
     const record = this.#record(host.name);
     const abandon = AbortSignal.any([this.#abandon, abandoned]);
     const end = await driveHostRun({
       ...{ host, spec, requester, grace, record, agents, clock, random, limits, abandon },
-      ...{ stop: this.#stop, cancel: this.#cancel, modules: this.#modules },
+      ...{ stop: this.#stop, cancel: this.#cancel, modules: this.#modules, meeting },
     });
     abandon.throwIfAborted();
     if (end.kind === 'failure') {

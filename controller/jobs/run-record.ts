@@ -41,7 +41,10 @@ export class RunRecord {
     if (body.kind === 'state') {
       const isOver = body.state === 'symbolizing' || body.state === 'done';
       const state: HostRunState = isOver ? 'fetching' : 'running';
-      await this.update({ sequence, captureState: body.state, state });
+      const { start } = this.#run;
+      const told =
+        body.start !== undefined && start?.kind === 'agreed' ? { start: { ...start, told: body.start } } : {};
+      await this.update({ sequence, captureState: body.state, state, ...told });
     } else if (body.kind === 'progress') {
       const { elapsed, samples, bytes, lost, cost } = body;
       const progress = { elapsed, samples, bytes, lost };

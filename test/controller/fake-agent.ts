@@ -45,6 +45,8 @@ interface Running {
 export class FakeAgent implements AgentApi {
   /** `start ID`, `follow ID from N`, `stop ID`, `discard ID`, `release ID`, in order. */
   readonly calls: string[] = [];
+  /** What captures were started with, in order. */
+  readonly requests: StartCapture[] = [];
   /** Break the connection after this many more events: each follow stream ends with an error then. */
   breakAfter = Number.POSITIVE_INFINITY;
   readonly artifacts = new Map<string, { readonly data: Uint8Array; readonly sha256: string }>();
@@ -82,6 +84,7 @@ export class FakeAgent implements AgentApi {
 
   async startCapture(request: StartCapture): Promise<{ readonly isNew: boolean }> {
     this.calls.push(`start ${request.captureId}`);
+    this.requests.push(request);
     if (this.#captures.has(request.captureId)) return { isNew: false };
     let stop: (discard: boolean) => void = () => undefined;
     const stopped = new Promise<boolean>((resolve) => {

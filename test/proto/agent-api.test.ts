@@ -191,7 +191,14 @@ describe('the agent service', () => {
 
   it('carries a spec as it was made', async () => {
     await connection.api.startCapture({ captureId: 'c1', spec, requester: 'me' }, signal);
-    expect(seen).toEqual([{ captureId: 'c1', spec, requester: 'me' }]);
+    await connection.api.startCapture(
+      { captureId: 'c2', spec, requester: 'me', startAt: 1_700_000_000_000.25 },
+      signal,
+    );
+    expect(seen).toEqual([
+      { captureId: 'c1', spec, requester: 'me' },
+      { captureId: 'c2', spec, requester: 'me', startAt: 1_700_000_000_000.25 },
+    ]);
   });
 
   it('carries the catalogue, a module to compile, and a module in parts', async () => {

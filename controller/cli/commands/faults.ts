@@ -16,6 +16,7 @@ import { parseWhole } from '../options/numbers.js';
 import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
 import { ROLLOUT_OPTIONS } from '../options/rollout.js';
 import { parseOverhead } from '../options/script.js';
+import { SYNC_OPTIONS } from '../options/sync.js';
 import type { TargetOptions } from '../options/target.js';
 import {
   JOB_DEFAULTS,
@@ -121,6 +122,8 @@ export function faultsCommand(session: CliSession) {
     .addOption(ROLLOUT_OPTIONS.failFast)
     .addOption(ROLLOUT_OPTIONS.abortOn)
     .addOption(ROLLOUT_OPTIONS.settle)
+    .addOption(SYNC_OPTIONS.sync)
+    .addOption(SYNC_OPTIONS.syncLead)
     .addOption(ROLLOUT_OPTIONS.sample)
     .addOption(ROLLOUT_OPTIONS.stratify)
     .addOption(ROLLOUT_OPTIONS.seed)

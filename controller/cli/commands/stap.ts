@@ -18,6 +18,7 @@ import {
   parseOwnScript,
   type ScriptOptions,
 } from '../options/script.js';
+import { SYNC_OPTIONS } from '../options/sync.js';
 import { parseTarget, type TargetOptions } from '../options/target.js';
 import {
   JOB_DEFAULTS,
@@ -175,6 +176,8 @@ export function stapCommand(session: CliSession) {
     .addOption(ROLLOUT_OPTIONS.failFast)
     .addOption(ROLLOUT_OPTIONS.abortOn)
     .addOption(ROLLOUT_OPTIONS.settle)
+    .addOption(SYNC_OPTIONS.sync)
+    .addOption(SYNC_OPTIONS.syncLead)
     .addOption(ROLLOUT_OPTIONS.sample)
     .addOption(ROLLOUT_OPTIONS.stratify)
     .addOption(ROLLOUT_OPTIONS.seed)

@@ -9,6 +9,7 @@ import { parseDuration, parseInterval } from '../options/duration.js';
 import { type EventArgument, EventArguments, parseEvents } from '../options/events.js';
 import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
 import { ROLLOUT_OPTIONS } from '../options/rollout.js';
+import { SYNC_OPTIONS } from '../options/sync.js';
 import { parseTarget, type TargetOptions } from '../options/target.js';
 import { JOB_DEFAULTS, type JobFlags, type JobOptions, parseJobOptions, selectHosts, startJob } from '../run-job.js';
 import { UsageError } from '../usage-error.js';
@@ -93,6 +94,8 @@ export function statCommand(session: CliSession) {
     .addOption(ROLLOUT_OPTIONS.failFast)
     .addOption(ROLLOUT_OPTIONS.abortOn)
     .addOption(ROLLOUT_OPTIONS.settle)
+    .addOption(SYNC_OPTIONS.sync)
+    .addOption(SYNC_OPTIONS.syncLead)
     .addOption(ROLLOUT_OPTIONS.sample)
     .addOption(ROLLOUT_OPTIONS.stratify)
     .addOption(ROLLOUT_OPTIONS.seed)

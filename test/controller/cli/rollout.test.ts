@@ -32,6 +32,13 @@ describe.each([['record'], ['stat'], ['stap', 'pagefault-latency'], ['faults']])
     });
   });
 
+  it('begins at one moment where that is wanted', async () => {
+    expect((await asked(...command, '--sync', '--sync-lead', '5s')).request?.sync).toEqual({ lead: 5000 });
+    const lead = ['stap', 'faults'].includes(command[0]) ? 60_000 : 3000;
+    expect((await asked(...command, '--sync')).request?.sync).toEqual({ lead });
+    expect((await asked(...command)).request).not.toHaveProperty('sync');
+  });
+
   it('draws the same sample from the same seed', async () => {
     const words = ['--sample', '50%', '--stratify', 'region', '--seed', 'x'];
     const { request } = await asked(...command, ...words);
@@ -74,6 +81,8 @@ describe('record', () => {
     [['--abort-on', 'memory>10%'], '--abort-on'],
     [['--abort-on', 'load>2%'], '--abort-on'],
     [['--abort-on', 'swap>1'], '--abort-on'],
+    [['--sync-lead', '1s'], '--sync-lead'],
+    [['--sync', '--sync-lead', '11m'], '--sync-lead'],
     [['--sample', '101%'], '--sample'],
     [['--stratify', 'region'], '--stratify'],
     [['--seed', '1'], '--seed'],
@@ -98,5 +107,24 @@ describe('jobs show', () => {
     expect(stdout).toContain('rollout in 2 waves of hosts: 1, 1 (0 started)');
     expect(stdout).toContain('rollout stopped, 1 not started: the canary failed on web1');
     expect(stdout).toMatch(/web2 +skipped/);
+  });
+
+  it('tells how close to each other the hosts began', async () => {
+    const app = new FakeApp();
+    const moment = Date.UTC(2026, 0, 1, 12, 30, 5, 250);
+    const agreed = { kind: 'agreed', moment, clockOffset: -90_000, clockUncertainty: 1.5 } as const;
+    const told = (late: number) => ({ start: { ...agreed, told: { time: moment - 90_000 + late, late } } });
+    const why = 'its clock could not be asked: no';
+    app.runs = [runOf('web1', told(2)), runOf('web2', told(14)), runOf('web3', { start: { kind: 'alone', why } })];
+    const job = jobOf('succeeded');
+    app.job = async () => ({ ...job, request: { ...job.request, hosts: [WEB1, WEB2], sync: { lead: 3000 } } });
+    const { stdout } = await run(['jobs', 'show', 'job1'], { app });
+    const text = 'started within 12.0 ms of each other (± 3.0 ms), 2 hosts';
+    expect(stdout).toContain(`${text}, at most 14.0 ms after the agreed 12:30:05.250 UTC (web2)`);
+    expect(stdout).toContain(`not started together: web3: ${why}`);
+    const json = JSON.parse((await run(['jobs', 'show', 'job1', '--json'], { app })).stdout);
+    expect(json.starts).toEqual([
+      { moment, hosts: 2, spread: 12, uncertainty: 3, last: { host: 'web2', late: 14 }, apart: [] },
+    ]);
   });
 });
