@@ -18,6 +18,7 @@ mkdir -p "$directory/checkout"
 mount --bind "$checkout" "$directory/checkout"
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 mount -t tmpfs -o mode=1777 tmpfs /var/tmp
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 case $checkout in
 /tmp/* | /var/tmp/*)
   mkdir -p "$checkout"
