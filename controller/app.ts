@@ -20,14 +20,16 @@ import { withDeadline } from './jobs/deadline.js';
 import { fanOut, taskQueue } from './jobs/fan-out.js';
 import { newJobId } from './jobs/job-id.js';
 import { checkRequest, findJob, listJobs, toJob } from './jobs/job-lookup.js';
-import { addStored, findStored, isEnded, type JobRunTools, releaseCapture, runJob } from './jobs/job-run.js';
+import { addStored, findStored, isEnded, type JobRunTools, runJob } from './jobs/job-run.js';
 import { ModuleCache } from './jobs/module-cache.js';
 import { processOwners } from './jobs/owner.js';
+import { PendingReleases } from './jobs/pending-releases.js';
 import type { StoredJob } from './store/control-store.js';
 import { sqliteApprovalStore } from './store/sqlite-approval-store.js';
 import { sqliteAuditStore } from './store/sqlite-audit-store.js';
 import { sqliteControlStore } from './store/sqlite-control-store.js';
 import { openSqlite } from './store/sqlite-database.js';
+import { sqliteReleaseStore } from './store/sqlite-release-store.js';
 import { sqliteSampleStore } from './store/sqlite-sample-store.js';
 import { sqliteUserStore } from './store/sqlite-user-store.js';
 import { fileFingerprint } from './transport/ca-fingerprint.js';
@@ -96,7 +98,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   const identityFiles = { ...identityFilesIn(path.join(configDir, 'ca')), ...inventory.identity };
   const database = openSqlite(path.join(dataDir, 'perftrawl.db'), clock.now());
   const ssh = options.ssh === undefined ? undefined : openSsh(options.ssh, inventory, dataDir);
-  const agents = new HostPool({
+  const pool = new HostPool({
     transports: {
       local: localTransport({
         agentCommand,
@@ -115,9 +117,14 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   });
   const control = sqliteControlStore(database);
   const samples = sqliteSampleStore(database);
+  const releases = new PendingReleases({ agents: pool, store: sqliteReleaseStore(database), clock });
+  const agents = releases;
   const owners = processOwners({ now: clock.now, random, pid: process.pid, procRoot: '/proc' });
   const modules = new ModuleCache(path.join(dataDir, 'modules'), () => clock.now());
-  const tools: JobRunTools = { control, samples, agents, clock, random, limits: defaultIntakeLimits, modules };
+  const tools: JobRunTools = {
+    ...{ control, samples, agents, clock, random, modules, releases },
+    limits: defaultIntakeLimits,
+  };
   const { decode } = tools.limits;
   /** Owners that `submit` wrote down: they hold a job until it is run. */
   const submitted = new Set<string>();
@@ -282,8 +289,10 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       const runs = new Map((await control.hostRuns(job.id)).map((hostRun) => [hostRun.host, hostRun]));
       await fanOut(job.request.hosts, askedAtOnce, async (host) => {
         const hostRun = runs.get(host.name);
-        // An agent that cannot be reached deletes old captures by itself.
-        if (hostRun !== undefined && hostRun.artifacts.length > 0) await releaseCapture(host, hostRun, tools);
+        if (hostRun === undefined) return;
+        // Of one that has ended only artifacts are left; what an interrupted job began nobody will fetch.
+        const isHeld = isEnded(hostRun) ? hostRun.artifacts.length > 0 : hostRun.state !== 'waiting';
+        if (isHeld) await releases.drop(host, hostRun);
       });
       await samples.deleteJob(job.id);
       await control.deleteJob(job.id);
@@ -339,7 +348,8 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       }),
     async close() {
       for (const owner of submitted) owners.release(owner);
-      await agents.close();
+      await releases.settle();
+      await pool.close();
       await database.close();
     },
   };

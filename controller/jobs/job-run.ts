@@ -1,7 +1,7 @@
 // One job from its host runs to its merged result. It can be taken up at any point by another process and comes to the same end.
 import { setMaxListeners } from 'node:events';
 import type { Profile } from '../../profile/profile.js';
-import { type Failure, fail, toFailure } from '../../proto/failure.js';
+import { type Failure, fail } from '../../proto/failure.js';
 import { type DecodeLimits, encodeProfile, ProfileDecoder } from '../../proto/profile-codec.js';
 import type { Host, HostRun, JobEvent, RunOptions } from '../api.js';
 import type { Clock } from '../clock.js';
@@ -10,11 +10,11 @@ import type { ControlStore, EndedJobState, StoredJob, StoredJobState } from '../
 import type { SampleStore } from '../store/sample-store.js';
 import { Aggregate, type Merged, wantedTypes } from './aggregate.js';
 import type { CaptureResult, IntakeLimits } from './capture-intake.js';
-import { withDeadline } from './deadline.js';
 import { fanOut } from './fan-out.js';
 import { driveHostRun, type HostRunEnd } from './host-run.js';
 import type { ModuleCache } from './module-cache.js';
 import { ModuleSupply } from './module-supply.js';
+import type { PendingReleases } from './pending-releases.js';
 import { Rendezvous } from './rendezvous.js';
 import { planWaves, reasonToHalt } from './rollout-plan.js';
 import { RunRecord } from './run-record.js';
@@ -27,11 +27,11 @@ export interface JobRunTools {
   readonly random: () => number;
   readonly limits: IntakeLimits;
   readonly modules: ModuleCache;
+  readonly releases: PendingReleases;
 }
 
 /** How often the owner says that it lives and asks whether the job was cancelled, in milliseconds. */
 const renewInterval = 500;
-const releaseTimeout = 10_000;
 
 /**
  * Run what is left of a job that `owner` owns. Host failures are values of its host runs.
@@ -202,8 +202,8 @@ class JobRun {
         const key = { jobId: this.#job.id, host: host.name };
         await this.#tools.samples.put(key, { chunks: [], series: undefined, ...end.printed });
       }
-      await this.#fail(record, end.state, end.failure, end.facts);
-      // Nothing of it is wanted, and where it is done the agent may delete its log. An agent out of reach does so by itself later.
+      await this.#fail(host, record, end.state, end.failure, end.facts);
+      // Nothing of it is wanted, and where it is done the agent may delete its log. An agent out of reach is told when it is back.
       if (end.failure.code !== 'lost' && end.facts.sequence > 0) await this.#release(host, record.run);
       return;
     }
@@ -218,7 +218,7 @@ class JobRun {
     if (addition.kind === 'held') await record.update({ ...facts, state: 'fetching' });
     else if (addition.kind === 'merged') await this.#succeed(host, record, facts);
     else {
-      await this.#fail(record, 'failed', addition.failure, facts);
+      await this.#fail(host, record, 'failed', addition.failure, facts);
       await this.#release(host, record.run);
     }
   }
@@ -235,31 +235,39 @@ class JobRun {
     }
     for (const { host: name, failure } of refused) {
       const record = this.#record(name);
-      await this.#fail(record, 'failed', failure, record.run);
-      for (const host of hostOf(name)) await this.#release(host, record.run);
+      for (const host of hostOf(name)) {
+        await this.#fail(host, record, 'failed', failure, record.run);
+        await this.#release(host, record.run);
+      }
     }
   }
 
   async #succeed(host: Host, record: RunRecord, facts: HostRunEnd['facts']): Promise<void> {
+    await this.#noteHeld(host, record.run, facts);
     const ended = this.#tools.clock.now();
     await record.update({ ...factsOf(facts), state: 'succeeded', captureState: 'done', ended });
     await this.#release(host, record.run);
   }
 
   async #fail(
+    host: Host,
     record: RunRecord,
     state: 'failed' | 'lost' | 'cancelled',
     failure: Failure,
     facts: HostRunEnd['facts'],
   ): Promise<void> {
+    if (mayBeHeld(record.run, failure)) await this.#noteHeld(host, record.run, facts);
     const ended = this.#tools.clock.now();
     await record.update({ ...factsOf(facts), state, failure, ended });
   }
 
   /** Artifacts stay at the agent until the job is deleted. */
-  async #release(host: Host, run: HostRun): Promise<void> {
-    if (run.artifacts.length > 0) return;
-    await releaseCapture(host, run, this.#tools);
+  async #noteHeld(host: Host, run: HostRun, { artifacts }: HostRunEnd['facts']): Promise<void> {
+    if (artifacts.length === 0) await this.#tools.releases.note(host, run);
+  }
+
+  async #release(host: Host, { captureId, artifacts }: HostRun): Promise<void> {
+    if (artifacts.length === 0) await this.#tools.releases.release(host, captureId);
   }
 
   #record(host: string): RunRecord {
@@ -269,24 +277,10 @@ class JobRun {
   }
 }
 
-/**
- * Tell the agent that it may delete a capture. The value is the failure when it could not be told: nothing of the result is missing
- * then, and the agent deletes old captures by itself.
- */
-export async function releaseCapture(
-  host: Host,
-  run: HostRun,
-  tools: Pick<JobRunTools, 'agents' | 'clock'>,
-): Promise<Failure | undefined> {
-  const never = new AbortController().signal;
-  try {
-    await withDeadline(tools.clock, releaseTimeout, never, `releasing the capture on ${host.name}`, (signal) =>
-      tools.agents.ask(host, {}, signal, (api) => api.releaseCapture(run.captureId, signal)),
-    );
-    return undefined;
-  } catch (error) {
-    return toFailure(error);
-  }
+/** Whether a run that fails may have left a capture at its agent: one that never answered may have begun it all the same. */
+function mayBeHeld({ state }: HostRun, failure: Failure | undefined): boolean {
+  if (state !== 'connecting') return state !== 'waiting';
+  return failure === undefined || ['unreachable', 'deadline', 'cancelled', 'lost'].includes(failure.code);
 }
 
 /** A host run as it was before it went on has more than its facts. */

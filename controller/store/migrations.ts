@@ -112,6 +112,19 @@ const migrations: readonly Migration[] = [
         begin select raise(abort, 'the end of the audit log is never deleted'); end;
     `,
   },
+  {
+    version: 5,
+    sql: `
+      create table pending_releases (
+        capture_id text primary key,
+        job_id text not null,
+        host text not null,
+        address text not null,
+        noted real not null
+      );
+      create index pending_releases_by_host on pending_releases (host, noted);
+    `,
+  },
 ];
 
 /** The version that this program writes. */

@@ -10,6 +10,7 @@ export interface Tables {
   text_lines: BlobTable;
   users: UserTable;
   approval_decisions: ApprovalDecisionTable;
+  pending_releases: PendingReleaseTable;
   audit: AuditTable;
   audit_head: AuditHeadTable;
 }
@@ -91,4 +92,15 @@ export interface AuditTable {
 export interface AuditHeadTable {
   sequence: number;
   hash: string;
+}
+
+/** Captures that agents may delete and were not told to. */
+export interface PendingReleaseTable {
+  capture_id: string;
+  job_id: string;
+  host: string;
+  /** JSON of Address, its keys in order. */
+  address: string;
+  /** Milliseconds since 1970 UTC. */
+  noted: number;
 }

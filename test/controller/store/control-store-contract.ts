@@ -123,11 +123,11 @@ const request: JobRequest = {
   note: "x'); drop table jobs; --",
 };
 
-function job(id: string): StoredJob {
+export function job(id: string): StoredJob {
   return { id, request, state: 'running', created: 5, ended: 0, owner: 'me', ownerSeen: 5, isCancelRequested: false };
 }
 
-function run(jobId: string, host: string): HostRun {
+export function run(jobId: string, host: string): HostRun {
   return {
     ...{ jobId, host, captureId: `${jobId}.${host}`, state: 'waiting', captureState: undefined, sequence: 0 },
     ...{ started: 0, ended: 0, failure: undefined, progress: { elapsed: 1.5, samples: 2, bytes: 3, lost: 4 } },
