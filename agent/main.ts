@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Milliseconds } from '../proto/capture.js';
-import { stdioDuplex } from '../proto/duplex.js';
 import { type Failure, FailureError } from '../proto/failure.js';
 import { AuditLog } from './audit/audit-log.js';
 import { auditorOf } from './audit/auditor.js';
@@ -12,7 +11,6 @@ import { localMachine } from './host/machine.js';
 import { AGENT_HELP, type AgentOptions, parseOptions } from './options.js';
 import { endOrphans } from './orphans.js';
 import { openPolicy } from './policy/current-policy.js';
-import { listenOnSocket, listenOnTls, serveOnStream } from './serve.js';
 import { Spool } from './spool/spool.js';
 
 /** What the agent needs of its process; `process` itself will do. stdin and stdout are taken from descriptors 0 and 1. */
@@ -49,7 +47,7 @@ async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
     path: io.env.PATH || '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     ...(perf === '' ? {} : { perf }),
   });
-  const policy = await openPolicy(options.policy, serving.on === 'tls');
+  const policy = await openPolicy(options.policy, serving.on === 'tls' || serving.on === 'dial');
   const budget = options.budget === undefined ? undefined : { ...DEFAULT_BUDGET, standard: options.budget };
   const note = (text: string) => io.stderr.write(`perftrawl agent: ${text}\n`);
   for (const { pid, comm } of await endOrphans()) note(`ended ${comm} (${pid}), whose agent was killed`);
@@ -71,23 +69,42 @@ async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
   io.stderr.on('error', () => undefined);
   const stop = stopSignal(io, serving.on === 'stdio');
   if (serving.on === 'stdio') {
+    const [{ serveOnStream }, { stdioDuplex }] = await Promise.all([
+      import('./serve.js'),
+      import('../proto/duplex.js'),
+    ]);
     const stream = stdioDuplex();
     stop.addEventListener('abort', () => void service.stopAll().then(() => stream.destroy()), { once: true });
     await serveOnStream(service, stream);
     await service.whenIdle();
     return;
   }
+  const expiring = setInterval(() => {
+    spool.expire().catch((error: unknown) => note(`looking for old captures: ${String(error)}`));
+  }, EXPIRE_INTERVAL);
+  try {
+    if (serving.on === 'dial')
+      await (await import('./dial/serve-dialing.js')).serveDialing(service, serving, note, stop);
+    else await listen(service, serving, io, stop);
+  } finally {
+    clearInterval(expiring);
+  }
+}
+
+async function listen(
+  service: CaptureService,
+  serving: Extract<AgentOptions['serving'], { on: 'socket' | 'tls' }>,
+  io: AgentIo,
+  stop: AbortSignal,
+): Promise<void> {
+  const { listenOnSocket, listenOnTls } = await import('./serve.js');
   const listener =
     serving.on === 'socket'
       ? await listenOnSocket(service, serving.path)
       : await listenOnTls(service, serving.address, serving);
   // The one line on stdout: whoever started the agent on port 0 reads the port from it.
   io.stdout.write(`listening on ${listener.address}\n`);
-  const expiring = setInterval(() => {
-    spool.expire().catch((error: unknown) => note(`looking for old captures: ${String(error)}`));
-  }, EXPIRE_INTERVAL);
   await aborted(stop);
-  clearInterval(expiring);
   await service.stopAll();
   await listener.close();
 }

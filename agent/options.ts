@@ -7,6 +7,8 @@ import { budgetText, parseBudget } from '../proto/budget-text.js';
 import { fail } from '../proto/failure.js';
 import { DEFAULT_BUDGET } from './capture/budget-limits.js';
 import { type CaptureLimits, DEFAULT_LIMITS } from './capture-service.js';
+import type { DialAddress } from './dial/controller-link.js';
+import { type IdentityFiles, identityFilesIn } from './dial/identity-files.js';
 import { type Admission, DEFAULT_ADMISSION, NO_ADMISSION } from './host/admission.js';
 import { POLICY_FILE } from './policy/policy.js';
 import { DEFAULT_SPOOL_AGE, DEFAULT_SPOOL_LIMIT } from './spool/spool.js';
@@ -14,7 +16,9 @@ import { DEFAULT_SPOOL_AGE, DEFAULT_SPOOL_LIMIT } from './spool/spool.js';
 export type Serving =
   | { readonly on: 'stdio' }
   | { readonly on: 'socket'; readonly path: string }
-  | { readonly on: 'tls'; readonly address: string; readonly cert: string; readonly key: string; readonly ca: string };
+  | { readonly on: 'tls'; readonly address: string; readonly cert: string; readonly key: string; readonly ca: string }
+  /** Controllers that the agent connects to, in the order of trying. */
+  | { readonly on: 'dial'; readonly addresses: readonly DialAddress[]; readonly files: IdentityFiles };
 
 export interface AgentOptions {
   readonly serving: Serving;
@@ -43,6 +47,10 @@ export const AGENT_HELP = `perftrawl agent: serve captures of this host
   perftrawl agent --socket PATH              on a unix socket of mode 0600
   perftrawl agent --listen HOST:PORT --cert FILE --key FILE --ca FILE
                                              on TCP, TLS 1.3, clients need a certificate of that CA
+  perftrawl agent --dial CONTROLLER:PORT [--dial OTHER:PORT]
+                                             on a connection that it opens itself, for hosts that nobody can
+                                             reach; needs what \`perftrawl agent enroll\` wrote, or --cert,
+                                             --key and --ca; comes back by itself when the connection is lost
 
 Options
   --state DIR          where captures are kept until they are fetched
@@ -68,6 +76,7 @@ Options
 Examples
   perftrawl agent --listen 0.0.0.0:7451 --cert db1.crt --key db1.key --ca ca.crt
   perftrawl agent --socket /run/perftrawl/agent.sock --name db1
+  perftrawl agent --dial perf.example.com:7452
 
 With --stdio the end of stdin ends the agent, but not its captures: it stays until they are done, and the next agent on the same
 state directory serves them. SIGTERM stops captures early and keeps what there is.
@@ -81,10 +90,11 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): A
     perKind: positive('--max-per-kind', values['max-per-kind'], DEFAULT_LIMITS.perKind),
     total: positive('--max-captures', values['max-captures'], DEFAULT_LIMITS.total),
   };
+  const state = resolve(values.state ?? defaultState(env));
   const mebibytes = positive('--spool-limit', values['spool-limit'], DEFAULT_SPOOL_LIMIT / 1024 / 1024);
   return {
-    serving: servingOf(values),
-    state: resolve(values.state ?? defaultState(env)),
+    serving: servingOf(values, state),
+    state,
     name: values.name ?? '',
     spoolLimit: mebibytes * 1024 * 1024,
     spoolAge: positive('--spool-days', values['spool-days'], DEFAULT_SPOOL_AGE / DAY) * DAY,
@@ -100,6 +110,7 @@ const OPTIONS = {
   stdio: { type: 'boolean' },
   socket: { type: 'string' },
   listen: { type: 'string' },
+  dial: { type: 'string', multiple: true },
   cert: { type: 'string' },
   key: { type: 'string' },
   ca: { type: 'string' },
@@ -126,16 +137,21 @@ function parse(argv: readonly string[]) {
   }
 }
 
-function servingOf({ stdio, socket, listen, cert, key, ca }: Values): Serving {
-  const ways = [stdio === true, socket !== undefined, listen !== undefined].filter(Boolean).length;
-  if (ways !== 1) throw wrong('give exactly one of --stdio, --socket PATH and --listen HOST:PORT');
+function servingOf({ stdio, socket, listen, dial, cert, key, ca }: Values, state: string): Serving {
+  const ways = [stdio === true, socket !== undefined, listen !== undefined, dial !== undefined].filter(Boolean).length;
+  if (ways !== 1) {
+    throw wrong('give exactly one of --stdio, --socket PATH, --listen HOST:PORT and --dial CONTROLLER:PORT');
+  }
+  if (dial !== undefined) {
+    const usual = identityFilesIn(state);
+    const files = { cert: cert ?? usual.cert, key: key ?? usual.key, ca: ca ?? usual.ca };
+    return { on: 'dial', addresses: dial.map(dialAddress), files };
+  }
   if (listen === undefined && (cert ?? key ?? ca) !== undefined)
-    throw wrong('--cert, --key and --ca belong to --listen');
+    throw wrong('--cert, --key and --ca belong to --listen or --dial');
   if (stdio === true) return { on: 'stdio' };
   if (socket !== undefined) return { on: 'socket', path: resolve(socket) };
-  if (listen === undefined || !/^(?:\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/.test(listen)) {
-    throw wrong(`${JSON.stringify(listen ?? '')} is no HOST:PORT`);
-  }
+  if (listen === undefined || !HOST_PORT.test(listen)) throw wrong(`${JSON.stringify(listen ?? '')} is no HOST:PORT`);
   if (cert === undefined || key === undefined || ca === undefined) {
     throw fail(
       'bad-request',
@@ -144,6 +160,16 @@ function servingOf({ stdio, socket, listen, cert, key, ca }: Values): Serving {
     );
   }
   return { on: 'tls', address: listen, cert, key, ca };
+}
+
+/** A name, an IPv4 address, or an IPv6 address in brackets; then a port. */
+const HOST_PORT = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):(\d{1,5})$/;
+
+function dialAddress(text: string): DialAddress {
+  const found = HOST_PORT.exec(text);
+  const port = Number(found?.[3]);
+  if (found === null || port < 1 || port > 65_535) throw wrong(`${JSON.stringify(text)} is no CONTROLLER:PORT to dial`);
+  return { host: found[1] ?? found[2], port };
 }
 
 function defaultState(env: NodeJS.ProcessEnv): string {

@@ -4,9 +4,10 @@ import { readFile, rm } from 'node:fs/promises';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import type { AgentApi } from '../proto/agent-api.js';
 import { addAgentService, SERVER_OPTIONS } from '../proto/agent-server.js';
+import type { Milliseconds } from '../proto/capture.js';
 import { serveStream } from '../proto/duplex.js';
 import { fail } from '../proto/failure.js';
 import { hasCode } from './spool/file-error.js';
@@ -14,9 +15,17 @@ import { hasCode } from './spool/file-error.js';
 /** How long calls may take to end once serving is to end. */
 const CLOSE_MS = 2000;
 
-/** Serve one stream until it closes. */
-export async function serveOnStream(api: AgentApi, stream: Duplex): Promise<void> {
-  const server = newServer(api);
+/**
+ * Serve one stream until it closes.
+ * @param pingInterval how often the other side is pinged, so that either notices when the other one is gone; absent: never
+ */
+export async function serveOnStream(api: AgentApi, stream: Duplex, pingInterval?: Milliseconds): Promise<void> {
+  const server = newServer(
+    api,
+    pingInterval === undefined
+      ? {}
+      : { 'grpc.keepalive_time_ms': pingInterval, 'grpc.keepalive_timeout_ms': 2 * pingInterval },
+  );
   // Not `once`, which rejects at an error: a controller that went away is no defect, and `close` follows.
   const closed = new Promise<void>((resolve) => stream.once('close', resolve));
   stream.on('error', () => stream.destroy());
@@ -73,8 +82,8 @@ export async function listenOnTls(api: AgentApi, address: string, files: TlsFile
   return { address: address.replace(/:\d+$/, `:${port}`), close: () => close(server) };
 }
 
-function newServer(api: AgentApi): Server {
-  const server = new Server(SERVER_OPTIONS);
+function newServer(api: AgentApi, options: ServerOptions = {}): Server {
+  const server = new Server({ ...SERVER_OPTIONS, ...options });
   addAgentService(server, api);
   return server;
 }

@@ -10,6 +10,9 @@ import { jobApprovals } from './approval/job-approvals.js';
 import { type ReadableAudit, storedAudit } from './audit/audit.js';
 import { type Actor, auditedApp } from './audit/audited-app.js';
 import { type Clock, systemClock } from './clock.js';
+import { certificateGate } from './dial-in/certificate-gate.js';
+import type { DialIn } from './dial-in/dial-in.js';
+import { openDialIn } from './dial-in/listener.js';
 import { HostPool } from './fleet/host-pool.js';
 import { type Inventory, localInventory, parseInventory } from './fleet/inventory.js';
 import { matchesSelector, parseSelector } from './fleet/selector.js';
@@ -33,7 +36,8 @@ import { sqliteReleaseStore } from './store/sqlite-release-store.js';
 import { sqliteSampleStore } from './store/sqlite-sample-store.js';
 import { sqliteUserStore } from './store/sqlite-user-store.js';
 import { fileFingerprint } from './transport/ca-fingerprint.js';
-import { identityFilesIn, readIdentity } from './transport/identity.js';
+import { noDialIn } from './transport/dial-in.js';
+import { type IdentityFiles, identityFilesIn, readIdentity } from './transport/identity.js';
 import { localTransport } from './transport/local.js';
 import { askingRetries } from './transport/retry.js';
 import { readAgentPackage } from './transport/ssh/agent-package.js';
@@ -54,11 +58,22 @@ export interface AppOptions {
   readonly agentCommand: readonly string[];
   /** How hosts are reached by ssh; absent: they are not. */
   readonly ssh?: AppSshOptions;
+  /** Where agents that dial in are taken; absent: none are. */
+  readonly dialIn?: AppDialInOptions;
   /** Jobs that have to wait for a second person; default: none. */
   readonly approve?: ApprovalRule;
   readonly clock?: Clock;
   /** Numbers from 0 up to, not including, 1. */
   readonly random?: () => number;
+}
+
+export interface AppDialInOptions {
+  /** `HOST:PORT`. */
+  readonly listen: string;
+  /** Of role `server`; default: `ca/server.crt`, `ca/server.key` and `ca/ca.crt` of the configuration directory. */
+  readonly identity?: IdentityFiles;
+  /** One line about who came and went. */
+  readonly log: (line: string) => void;
 }
 
 export interface AppSshOptions {
@@ -74,6 +89,8 @@ export interface AppSshOptions {
 
 /** The app as it is on the machine that has the store: what a server is made of. */
 export interface LocalApp extends App {
+  /** Agents that dial in, where `createApp` was told to take them. */
+  readonly dialIn?: DialIn;
   readonly users: Users & Authenticator;
   /** What was asked of this controller, and what came of it. */
   readonly audit: ReadableAudit;
@@ -95,9 +112,18 @@ const cancelPoll = 200;
 export async function createApp(options: AppOptions): Promise<LocalApp> {
   const { dataDir, configDir, agentCommand, approve = 'none', clock = systemClock, random = Math.random } = options;
   const inventory = await readInventory(options);
-  const identityFiles = { ...identityFilesIn(path.join(configDir, 'ca')), ...inventory.identity };
+  const caDirectory = path.join(configDir, 'ca');
+  const identityFiles = { ...identityFilesIn(caDirectory, 'controller'), ...inventory.identity };
   const database = openSqlite(path.join(dataDir, 'perftrawl.db'), clock.now());
   const ssh = options.ssh === undefined ? undefined : openSsh(options.ssh, inventory, dataDir);
+  const dialIn =
+    options.dialIn === undefined
+      ? undefined
+      : await openDialIn({
+          ...{ listen: options.dialIn.listen, log: options.dialIn.log, clock },
+          readIdentity: () => readIdentity(options.dialIn?.identity ?? identityFilesIn(caDirectory, 'server')),
+          gate: certificateGate((name) => inventory.hosts.find((host) => host.name === name)),
+        });
   const pool = new HostPool({
     transports: {
       local: localTransport({
@@ -110,7 +136,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
         inTurn: taskQueue(handshakesAtOnce).add,
       }),
       ssh: ssh ?? unreachableBySsh,
-      'dial-in': noDialIn,
+      'dial-in': dialIn?.transport ?? noDialIn,
     },
     clock,
     random,
@@ -350,6 +376,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       for (const owner of submitted) owners.release(owner);
       await releases.settle();
       await pool.close();
+      await dialIn?.close();
       await database.close();
     },
   };
@@ -386,11 +413,6 @@ function openSsh(options: AppSshOptions, inventory: Inventory, dataDir: string):
 
 const unreachableBySsh: Transport = {
   open: (host) => Promise.reject(fail('bad-request', `${host.name} is reached by ssh, and this controller is not`)),
-};
-
-const noDialIn: Transport = {
-  open: (host) =>
-    Promise.reject(fail('bad-request', `${host.name} dials in to a server, and nothing listens for it here`)),
 };
 
 /** The same promise for every caller; another try after a failure. */

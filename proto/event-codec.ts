@@ -4,7 +4,7 @@ import type { CaptureEvent, CaptureEventBody, CaptureState, Outcome } from './ca
 import { costFromMessage, costToMessage } from './cost-codec.js';
 import { defined, oneOf } from './defined.js';
 import { fail } from './failure.js';
-import { failureFromMessage } from './failure-codec.js';
+import { failureFromMessage } from './failure-message.js';
 import { perftrawl } from './generated/perftrawl.js';
 import { histogramFromMessage, histogramToMessage, textFromMessage } from './histogram-codec.js';
 import { decodeLoss } from './loss-codec.js';

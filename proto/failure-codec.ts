@@ -1,6 +1,7 @@
-// Failures on the wire: in a `done` event as a message, in a failed call as the gRPC status with a binary trailer.
+// The failure of a call on the wire: the gRPC status, with the whole failure in a binary trailer.
 import { Metadata, type ServiceError, type StatusObject } from '@grpc/grpc-js';
-import { codeOfStatus, type Failure, FailureError, isFailureCode, statusOf, toFailure } from './failure.js';
+import { codeOfStatus, type Failure, FailureError, statusOf, toFailure } from './failure.js';
+import { failureFromMessage } from './failure-message.js';
 import { perftrawl } from './generated/perftrawl.js';
 
 /** Trailer with the whole Failure message; the gRPC status alone has no remedy. */
@@ -8,15 +9,6 @@ const TRAILER = 'perftrawl-failure-bin';
 const MAX_TEXT = 8192;
 /** How grpc-js begins to say that an answer was no message of its type: that is the other side's fault, no defect of this one. */
 const UNDECODABLE = 'Response message parsing error';
-
-export function failureFromMessage(message: perftrawl.v1.Failure.$Properties): Failure {
-  const code = message.code ?? '';
-  return {
-    code: isFailureCode(code) ? code : 'internal',
-    message: (message.message ?? '').slice(0, MAX_TEXT),
-    remedy: (message.remedy ?? '').slice(0, MAX_TEXT),
-  };
-}
 
 /** What a server answers a call that failed with. */
 export function toStatus(error: unknown): Partial<StatusObject> {

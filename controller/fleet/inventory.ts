@@ -178,7 +178,7 @@ function expandLike(field: HostMistake['field'], pattern: string, names: readonl
   return names.map((name, i) => expanded[expanded.length === 1 ? 0 : i].replaceAll('{name}', name));
 }
 
-/** `local`, `ssh://[user@]host[:port]`, or `tls://host:port`; host is a name, an IPv4 address or an IPv6 address in brackets. */
+/** `local`, `dial-in`, `ssh://[user@]host[:port]`, or `tls://host:port`; host is a name, an IPv4 address or an IPv6 address in brackets. */
 function parseAddress(text: string, serverName: string | undefined, jump: string | undefined): Address {
   if (text.startsWith('ssh://')) {
     if (serverName !== undefined)
@@ -186,14 +186,14 @@ function parseAddress(text: string, serverName: string | undefined, jump: string
     return sshAddress(text, jump);
   }
   if (jump !== undefined) throw new HostMistake('jump', 'only hosts that are reached by ssh have a jump host');
-  if (text === 'local') {
-    if (serverName !== undefined) throw new HostMistake('serverName', 'a local host has no serverName');
-    return { transport: 'local' };
+  if (text === 'local' || text === 'dial-in') {
+    if (serverName !== undefined) throw new HostMistake('serverName', `a host at ${text} has no serverName`);
+    return { transport: text };
   }
   const found = /^tls:\/\/(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/[\]]+)):([0-9]{1,5})$/.exec(text);
   const port = Number(found?.[3]);
   if (found === null || port < 1 || port > 65_535 || (found[1] !== undefined && isIP(found[1]) !== 6)) {
-    throw new HostMistake('address', `'${text}' is no address: write local, ssh://HOST, or tls://HOST:PORT`);
+    throw new HostMistake('address', `'${text}' is no address: write local, dial-in, ssh://HOST, or tls://HOST:PORT`);
   }
   const address = { transport: 'tls', host: found[1] ?? found[2], port } as const;
   return serverName === undefined ? address : { ...address, serverName };

@@ -16,12 +16,12 @@ export interface Identity {
   readonly key: Buffer;
 }
 
-/** The files that `perftrawl ca init` and `perftrawl ca issue controller --role controller` write into a CA directory. */
-export function identityFilesIn(directory: string): IdentityFiles {
+/** The files that `perftrawl ca init` and `perftrawl ca issue NAME` write into a CA directory. */
+export function identityFilesIn(directory: string, name: 'controller' | 'server'): IdentityFiles {
   return {
     ca: path.join(directory, 'ca.crt'),
-    cert: path.join(directory, 'controller.crt'),
-    key: path.join(directory, 'controller.key'),
+    cert: path.join(directory, `${name}.crt`),
+    key: path.join(directory, `${name}.key`),
   };
 }
 

@@ -38,7 +38,7 @@ afterAll(async () => {
 
 function open(): Promise<Duplex> {
   const transport = tlsTransport({
-    readIdentity: () => readIdentity(identityFilesIn(fleet.caDirectory)),
+    readIdentity: () => readIdentity(identityFilesIn(fleet.caDirectory, 'controller')),
     connectTimeout: 20_000,
   });
   const address = { transport: 'tls', host: '127.0.0.1', port: agent.port } as const;

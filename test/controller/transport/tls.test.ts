@@ -20,7 +20,7 @@ const hostAt = (port: number, name = 'db1'): Host => ({
   address: { transport: 'tls', host: '127.0.0.1', port },
 });
 const transportOf = (caDirectory: string, connectTimeout = 20_000): Transport =>
-  tlsTransport({ readIdentity: () => readIdentity(identityFilesIn(caDirectory)), connectTimeout });
+  tlsTransport({ readIdentity: () => readIdentity(identityFilesIn(caDirectory, 'controller')), connectTimeout });
 
 transportContract('tls', async () => {
   const fleet = await tlsFleet();
