@@ -74,12 +74,18 @@ export function addSamples(to: ProfileBuilder, profile: Profile, extraLabels: re
   for (let i = 0; i < mappings.length; i++) {
     mappingMap[i] = to.mapping(strings[mappings.filename[i]], strings[mappings.buildId[i]]);
   }
+  const stringMap = new Int32Array(strings.length).fill(-1);
+  // Only those that are used: what nobody refers to shall not be carried on.
+  const stringOf = (index: number): number => {
+    if (stringMap[index] < 0) stringMap[index] = to.string(strings[index]);
+    return stringMap[index];
+  };
   const functionMap = new Int32Array(functions.length);
   for (let i = 0; i < functions.length; i++) {
-    functionMap[i] = to.function(
-      strings[functions.name[i]],
-      strings[functions.systemName[i]],
-      strings[functions.filename[i]],
+    functionMap[i] = to.functionOf(
+      stringOf(functions.name[i]),
+      stringOf(functions.systemName[i]),
+      stringOf(functions.filename[i]),
       functions.startLine[i],
     );
   }

@@ -3,6 +3,7 @@ import { type Column, Float64Column, Int32Column, Uint32Column } from './column.
 import { HashIndex, mix } from './hash-index.js';
 import type { Loss } from './loss.js';
 import { mergeLosses } from './loss.js';
+import { PairTable } from './pair-table.js';
 import type { Label, LabelSet, Profile } from './profile.js';
 import type { SampleType } from './sample-type.js';
 
@@ -27,7 +28,10 @@ export class ProfileBuilder {
   readonly #stringIndex = new Map<string, number>([['', 0]]);
   readonly #mappingIndex = new Map<string, number>();
   readonly #mappings = { filename: new Int32Column(), buildId: new Int32Column() };
-  readonly #functionIndex = new Map<string, number>();
+  /** Of name and system name; of a row of that and a file name; of a row of that and a line: the last one's rows are the functions. */
+  readonly #names = new PairTable();
+  readonly #namesInFile = new PairTable();
+  readonly #functionIndex = new PairTable();
   readonly #functions = {
     name: new Int32Column(),
     systemName: new Int32Column(),
@@ -41,8 +45,11 @@ export class ProfileBuilder {
     lineStart: new Int32Column(),
   };
   readonly #lines = { function: new Int32Column(), line: new Int32Column() };
-  readonly #stacks = { parent: new Int32Column(), location: new Int32Column() };
-  readonly #samples: { stack: Int32Column; labels: Int32Column; values: Float64Column[] };
+  /** Of parent and location. */
+  readonly #stacks = new PairTable();
+  /** Of stack and labels. */
+  readonly #samples = new PairTable();
+  readonly #values: Float64Column[];
   readonly #timed = {
     sample: new Int32Column(),
     event: new Int32Column(),
@@ -53,20 +60,10 @@ export class ProfileBuilder {
   readonly #labelSets: LabelSet[] = [];
   readonly #labelIndex = new Map<string, number>();
   readonly #locationHash = new HashIndex((row) => this.#hashLocationRow(row));
-  readonly #stackHash = new HashIndex((row) =>
-    hashStack(this.#stacks.parent.data[row], this.#stacks.location.data[row]),
-  );
-  readonly #sampleHash = new HashIndex((row) =>
-    mix(mix(0, this.#samples.stack.data[row]), this.#samples.labels.data[row]),
-  );
 
   constructor(sampleTypes: readonly SampleType[]) {
     this.#sampleTypes = [...sampleTypes];
-    this.#samples = {
-      stack: new Int32Column(),
-      labels: new Int32Column(),
-      values: sampleTypes.map(() => new Float64Column()),
-    };
+    this.#values = sampleTypes.map(() => new Float64Column());
   }
 
   get sampleTypes(): readonly SampleType[] {
@@ -76,8 +73,8 @@ export class ProfileBuilder {
   /** One more column of values, 0 in the rows that exist already: for input that names its events as it goes. */
   addSampleType(type: SampleType): number {
     const column = new Float64Column();
-    for (let row = 0; row < this.#samples.stack.length; row++) column.push(0);
-    this.#samples.values.push(column);
+    for (let row = 0; row < this.#samples.length; row++) column.push(0);
+    this.#values.push(column);
     return this.#sampleTypes.push(type) - 1;
   }
 
@@ -102,17 +99,19 @@ export class ProfileBuilder {
   }
 
   function(name: string, systemName = name, filename = '', startLine = 0): number {
-    const a = this.string(name);
-    const b = this.string(systemName);
-    const c = this.string(filename);
-    const key = `${a},${b},${c},${startLine}`;
-    let row = this.#functionIndex.get(key);
-    if (row === undefined) {
-      row = this.#functions.name.push(a);
-      this.#functions.systemName.push(b);
-      this.#functions.filename.push(c);
+    return this.functionOf(this.string(name), this.string(systemName), this.string(filename), startLine);
+  }
+
+  /** As `function`, of texts that are rows of the string table already. */
+  functionOf(name: number, systemName: number, filename: number, startLine: number): number {
+    const before = this.#functionIndex.length;
+    const inFile = this.#namesInFile.row(this.#names.row(name, systemName), filename);
+    const row = this.#functionIndex.row(inFile, startLine | 0);
+    if (row === before) {
+      this.#functions.name.push(name);
+      this.#functions.systemName.push(systemName);
+      this.#functions.filename.push(filename);
       this.#functions.startLine.push(startLine);
-      this.#functionIndex.set(key, row);
     }
     return row;
   }
@@ -139,14 +138,7 @@ export class ProfileBuilder {
 
   /** The path `parent` (-1: none) followed by `location`. */
   stack(parent: number, location: number): number {
-    const { parent: parents, location: locations } = this.#stacks;
-    const hash = hashStack(parent, location);
-    const found = this.#stackHash.find(hash, (row) => parents.data[row] === parent && locations.data[row] === location);
-    if (found >= 0) return found;
-    const row = parents.push(parent);
-    locations.push(location);
-    this.#stackHash.add(found, row);
-    return row;
+    return this.#stacks.row(parent, location);
   }
 
   labelSet(labels: readonly Label[]): number {
@@ -162,20 +154,15 @@ export class ProfileBuilder {
 
   /** The row of (stack, labels), made with zero values where it is new. */
   sample(stack: number, labels: number): number {
-    const { stack: stacks, labels: labelColumn, values } = this.#samples;
-    const hash = mix(mix(0, stack), labels);
-    const found = this.#sampleHash.find(hash, (row) => stacks.data[row] === stack && labelColumn.data[row] === labels);
-    if (found >= 0) return found;
-    const row = stacks.push(stack);
-    labelColumn.push(labels);
-    for (const column of values) column.push(0);
-    this.#sampleHash.add(found, row);
+    const before = this.#samples.length;
+    const row = this.#samples.row(stack, labels);
+    if (row === before) for (const column of this.#values) column.push(0);
     return row;
   }
 
   /** Add `amount` to one value of a sample row. */
   add(sample: number, sampleType: number, amount: number): void {
-    this.#samples.values[sampleType].data[sample] += amount;
+    this.#values[sampleType].data[sample] += amount;
   }
 
   /** One timed sample; rows may come in any order of time, freeze() sorts them. */
@@ -188,7 +175,7 @@ export class ProfileBuilder {
   }
 
   get stackCount(): number {
-    return this.#stacks.parent.length;
+    return this.#stacks.length;
   }
 
   /** The finished profile. The builder must not be used afterwards. */
@@ -202,13 +189,13 @@ export class ProfileBuilder {
       functions: table(this.#functions, this.#functions.name.length),
       locations: table(this.#locations, this.#locations.mapping.length),
       lines: table(this.#lines, this.#lines.function.length),
-      stacks: table(this.#stacks, this.#stacks.parent.length),
+      stacks: table({ parent: this.#stacks.first, location: this.#stacks.second }, this.#stacks.length),
       labelSets: this.#labelSets,
       samples: {
-        length: this.#samples.stack.length,
-        stack: this.#samples.stack.trim(),
-        labels: this.#samples.labels.trim(),
-        values: this.#samples.values.map((column) => column.trim()),
+        length: this.#samples.length,
+        stack: this.#samples.first.trim(),
+        labels: this.#samples.second.trim(),
+        values: this.#values.map((column) => column.trim()),
       },
       timed: timed.sample.length === 0 ? undefined : sortByTime(table(timed, timed.sample.length)),
       losses: mergeLosses([meta.losses ?? []]),
@@ -243,11 +230,6 @@ export class ProfileBuilder {
     const { lineStart } = this.#locations;
     return row + 1 < lineStart.length ? lineStart.data[row + 1] : this.#lines.function.length;
   }
-}
-
-/** Rows of one path are neighbours; adding the parent as it is keeps their slots neighbours as well, which spares a cache miss per row. */
-function hashStack(parent: number, location: number): number {
-  return (parent + Math.imul(location + 1, 0x9e3779b1)) | 0;
 }
 
 function hashLocation(mapping: number, lo: number, hi: number): number {

@@ -88,11 +88,11 @@ export class ColumnDecoder {
   }
 
   toInt32(): Int32Array {
-    return Int32Array.from(this.#data.subarray(0, this.#length));
+    return new Int32Array(this.#data.subarray(0, this.#length));
   }
 
   toUint32(): Uint32Array {
-    return Uint32Array.from(this.#data.subarray(0, this.#length));
+    return new Uint32Array(this.#data.subarray(0, this.#length));
   }
 
   toFloat64(): Float64Array {

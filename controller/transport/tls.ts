@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import net, { isIP } from 'node:net';
 import tls from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import { type FailureError, fail } from '../../proto/failure.js';
 import type { Address, Host } from '../api.js';
 import { firstBytes } from './first-bytes.js';
@@ -23,6 +24,7 @@ export interface TlsOptions {
 type TlsAddress = Extract<Address, { transport: 'tls' }>;
 
 export function tlsTransport(options: TlsOptions): Transport {
+  const contextOf = secureContexts();
   return {
     async open(host, signal) {
       const { address } = host;
@@ -30,7 +32,9 @@ export function tlsTransport(options: TlsOptions): Transport {
       const identity = await options.readIdentity();
       const inTurn = options.inTurn ?? ((handshake) => handshake());
       const connection = await connect(host, address, options.connectTimeout, signal);
-      return inTurn(() => shakeHands(connection, { host, address, identity, signal, timeout: options.connectTimeout }));
+      return inTurn(() =>
+        shakeHands(connection, { host, address, identity, contextOf, signal, timeout: options.connectTimeout }),
+      );
     },
   };
 }
@@ -55,14 +59,15 @@ interface Handshake {
   readonly host: Host;
   readonly address: TlsAddress;
   readonly identity: Identity;
+  readonly contextOf: (identity: Identity) => tls.SecureContext;
   readonly timeout: number;
   readonly signal: AbortSignal;
 }
 
 async function shakeHands(connection: net.Socket, handshake: Handshake): Promise<tls.TLSSocket> {
-  const { host, address, identity, signal, timeout } = handshake;
+  const { host, address, signal, timeout } = handshake;
   const limit = AbortSignal.timeout(timeout);
-  const socket = secure(connection, host, address, identity);
+  const socket = secure(connection, handshake);
   // A peer that hangs up during the handshake gives an `end`, then an `error` before whoever waited for the `end` goes on.
   socket.on('error', () => undefined);
   let isAgentProven = false;
@@ -87,16 +92,26 @@ function expectedName(host: Host, address: TlsAddress): string {
   return address.serverName ?? host.name;
 }
 
-function secure(connection: net.Socket, host: Host, address: TlsAddress, identity: Identity): tls.TLSSocket {
+/** Reading certificates into a context costs as much as a part of the handshake: the last one is used again while they are the same. */
+function secureContexts(): (identity: Identity) => tls.SecureContext {
+  let last: { readonly identity: Identity; readonly context: tls.SecureContext } | undefined;
+  return (identity) => {
+    if (last === undefined || !isDeepStrictEqual(last.identity, identity)) {
+      last = { identity, context: tls.createSecureContext({ ...identity, minVersion: 'TLSv1.3' }) };
+    }
+    return last.context;
+  };
+}
+
+function secure(connection: net.Socket, { host, address, identity, contextOf }: Handshake): tls.TLSSocket {
   const name = expectedName(host, address);
   try {
     return tls.connect({
       socket: connection,
-      ...identity,
+      secureContext: contextOf(identity),
       // Server name indication carries names only; addresses are checked all the same.
       servername: isIP(name) === 0 ? name : '',
       checkServerIdentity: (_servername, certificate) => tls.checkServerIdentity(name, certificate),
-      minVersion: 'TLSv1.3',
       ALPNProtocols: ['h2'],
     });
   } catch (cause) {
