@@ -1,6 +1,7 @@
 // What could come next on a command line: commands and options from commander's tree, hosts and jobs from the app.
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { CERTIFICATE_ROLES } from '../../proto/certificate-role.js';
+import { APPROVAL_RULES } from '../approval/approval.js';
 import { ROLES } from '../users/role.js';
 import type { CliSession } from './command.js';
 import { PALETTES } from './commands/export.js';
@@ -119,6 +120,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   '--state': STATES,
   '--role': CERTIFICATE_ROLES,
   'add --role': ROLES,
+  '--approve': APPROVAL_RULES,
   '--stream': STREAMS,
   '--of': EXPORT_KINDS,
   'export --format': FORMATS,

@@ -1,5 +1,6 @@
 // What every command is given: the streams, the global options, and a way to open the app.
 import type { App } from '../api.js';
+import type { ApprovalRule } from '../approval/approval.js';
 import type { CliIo } from './io.js';
 import { type Colours, colours } from './render/colours.js';
 
@@ -7,6 +8,11 @@ export interface GlobalOptions {
   readonly inventory?: string | undefined;
   readonly data?: string | undefined;
   readonly sshConfig?: string | undefined;
+  readonly server?: string | undefined;
+  readonly serverCa?: string | undefined;
+  readonly tokenFile?: string | undefined;
+  readonly clientCert?: string | undefined;
+  readonly clientKey?: string | undefined;
   readonly json?: true | undefined;
 }
 
@@ -16,12 +22,44 @@ export interface AppOptions {
   readonly dataDirectory: string | undefined;
   /** In place of ~/.ssh/config. */
   readonly sshConfigFile: string | undefined;
+  /** In place of the app in this process; `undefined`: none. */
+  readonly server: ServerChoice | undefined;
+}
+
+/** Which server, how it is known, and who asks (a token may be in the environment instead). */
+export interface ServerChoice {
+  readonly url: string;
+  /** PEM files. */
+  readonly caFile: string | undefined;
+  readonly tokenFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+}
+
+/** What `perftrawl serve` is told. */
+export interface ServerOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Where agents that dial in reach it; absent: nowhere. */
+  readonly agents?: { readonly host: string; readonly port: number };
+  /** PEM files; absent: issued from the CA of the configuration directory. */
+  readonly files?: { readonly cert: string; readonly key: string };
+  /** In place of the certificate of that CA. */
+  readonly ca?: string;
+  /** By which clients reach it. */
+  readonly names: readonly string[];
+  readonly approve: ApprovalRule;
+}
+
+export interface RunningServer {
+  readonly address: { readonly host: string; readonly port: number };
+  close(): Promise<void>;
 }
 
 /** What a command line needs from its surroundings. */
 export interface CliDependencies {
   readonly io: CliIo;
   readonly openApp: (options: AppOptions) => Promise<App>;
+  readonly openServer: (appOptions: AppOptions, options: ServerOptions) => Promise<RunningServer>;
   readonly version: string;
 }
 
@@ -33,27 +71,43 @@ export interface CommandContext {
   readonly colours: Colours;
   /** Open the app, use it, close it again whatever happens. */
   withApp<T>(use: (app: App) => Promise<T>): Promise<T>;
+  openServer(options: ServerOptions): Promise<RunningServer>;
 }
 
 export function createContext(dependencies: CliDependencies, globals: GlobalOptions): CommandContext {
   const { io } = dependencies;
+  const appOptions: AppOptions = {
+    inventoryFile: nonEmpty(globals.inventory) ?? nonEmpty(io.env.PERFTRAWL_INVENTORY),
+    dataDirectory: nonEmpty(globals.data) ?? nonEmpty(io.env.PERFTRAWL_DATA),
+    sshConfigFile: nonEmpty(globals.sshConfig) ?? nonEmpty(io.env.PERFTRAWL_SSH_CONFIG),
+    server: serverChoice(globals, io.env),
+  };
   return {
     io,
     version: dependencies.version,
     isJson: globals.json === true,
     colours: colours(io.isStdoutTty, io.env),
     async withApp(use) {
-      const app = await dependencies.openApp({
-        inventoryFile: nonEmpty(globals.inventory) ?? nonEmpty(io.env.PERFTRAWL_INVENTORY),
-        dataDirectory: nonEmpty(globals.data) ?? nonEmpty(io.env.PERFTRAWL_DATA),
-        sshConfigFile: nonEmpty(globals.sshConfig) ?? nonEmpty(io.env.PERFTRAWL_SSH_CONFIG),
-      });
+      const app = await dependencies.openApp(appOptions);
       try {
         return await use(app);
       } finally {
         await app.close();
       }
     },
+    openServer: (options) => dependencies.openServer(appOptions, options),
+  };
+}
+
+function serverChoice(globals: GlobalOptions, env: CliIo['env']): ServerChoice | undefined {
+  const url = nonEmpty(globals.server) ?? nonEmpty(env.PERFTRAWL_SERVER);
+  if (url === undefined) return undefined;
+  return {
+    url,
+    caFile: nonEmpty(globals.serverCa) ?? nonEmpty(env.PERFTRAWL_SERVER_CA),
+    tokenFile: nonEmpty(globals.tokenFile),
+    certFile: nonEmpty(globals.clientCert),
+    keyFile: nonEmpty(globals.clientKey),
   };
 }
 

@@ -40,13 +40,22 @@ const io: CliIo = {
   userName: userInfo().username,
 };
 
+const version = ownVersion();
 const code = await runCli(process.argv.slice(2), {
   io,
-  version: ownVersion(),
+  version,
   openApp: async (options) => {
     // Loaded only by commands that need it: grpc and SQLite take longer to load than `--help` takes to run.
+    if (options.server !== undefined) {
+      const { openRemote } = await import('./open-remote.js');
+      return openRemote(options.server, io);
+    }
     const { openApp } = await import('./open-app.js');
     return openApp(options, io);
+  },
+  openServer: async (appOptions, options) => {
+    const { openServer } = await import('./open-server.js');
+    return openServer(appOptions, options, io, version);
   },
 });
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));

@@ -1,8 +1,7 @@
 // The real app with the directories and files that the command line chose.
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { App } from '../api.js';
-import { createApp } from '../app.js';
+import { createApp, type LocalApp, type AppOptions as OwnAppOptions } from '../app.js';
 import { configDirectory, dataDirectory } from '../directories.js';
 import { askSecret } from './ask-secret.js';
 import type { AppOptions } from './context.js';
@@ -12,8 +11,12 @@ import type { CliIo } from './io.js';
 const AGENT_SCRIPT = fileURLToPath(new URL('../../bundle/agent-upload.cjs', import.meta.url));
 const PERFTRAWL = fileURLToPath(new URL('../../../bin/perftrawl', import.meta.url));
 
-/** @throws FailureError for an inventory or a data directory that cannot be used */
-export async function openApp(options: AppOptions, io: CliIo): Promise<App> {
+/** @param more of a server @throws FailureError for an inventory or a data directory that cannot be used */
+export async function openApp(
+  options: AppOptions,
+  io: CliIo,
+  more: Pick<OwnAppOptions, 'approve' | 'dialIn'> = {},
+): Promise<LocalApp> {
   const { dataDirectory: data, inventoryFile, sshConfigFile } = options;
   return createApp({
     dataDir: data === undefined ? dataDirectory(io.env, io.homeDirectory) : resolve(data),
@@ -27,5 +30,6 @@ export async function openApp(options: AppOptions, io: CliIo): Promise<App> {
       askSecret,
     },
     agentCommand: [process.execPath, PERFTRAWL, 'agent'],
+    ...more,
   });
 }

@@ -13,6 +13,7 @@ import { hostsCommand } from './commands/hosts.js';
 import { importCommand } from './commands/import.js';
 import { jobsCommand } from './commands/jobs.js';
 import { recordCommand } from './commands/record.js';
+import { serveCommand } from './commands/serve.js';
 import { showCommand } from './commands/show.js';
 import { stapCommand } from './commands/stap.js';
 import { statCommand } from './commands/stat.js';
@@ -29,7 +30,7 @@ const COMMANDS: readonly { readonly group: string; readonly makers: readonly Com
   { group: 'Capture:', makers: [recordCommand, statCommand, stapCommand, faultsCommand, importCommand] },
   { group: 'Look:', makers: [showCommand, histCommand, textCommand, exportCommand, artifactsCommand, jobsCommand] },
   { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand] },
-  { group: 'Server:', makers: [usersCommand] },
+  { group: 'Server:', makers: [serveCommand, usersCommand] },
   { group: 'On a single machine:', makers: [foldCommand, agentCommand, policyCommand] },
   { group: 'About:', makers: [versionCommand, completionCommand] },
 ];
@@ -48,6 +49,11 @@ export function createProgram(session: CliSession): Program {
     )
     .option('--data <directory>', 'where jobs are kept (or PERFTRAWL_DATA; default: ~/.local/share/perftrawl)')
     .option('--ssh-config <file>', 'in place of ~/.ssh/config (or PERFTRAWL_SSH_CONFIG), as ssh -F')
+    .option('--server <url>', 'have a server do it: https://HOST:7450 (or PERFTRAWL_SERVER)')
+    .option('--token-file <file>', 'who you are to that server (or the token itself in PERFTRAWL_TOKEN)')
+    .option('--client-cert <file>', 'who you are, by a certificate of the role user')
+    .option('--client-key <file>', 'the key of that certificate')
+    .option('--server-ca <file>', 'the CA of the server, where the token does not name it (or PERFTRAWL_SERVER_CA)')
     .option('--json', 'print one JSON document on stdout and nothing else there')
     .addHelpText(
       'after',

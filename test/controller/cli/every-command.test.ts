@@ -40,6 +40,7 @@ describe('every command', () => {
     'jobs rm',
     'jobs approve',
     'jobs reject',
+    'serve',
     'users',
     'users ls',
     'users add',
@@ -188,9 +189,9 @@ describe('global options', () => {
     await run(['hosts'], { app, onOpen, env });
     await run(['--inventory', 'a.yaml', 'hosts', '--data', 'd'], { app, onOpen, env });
     expect(opened).toEqual([
-      { inventoryFile: undefined, dataDirectory: undefined, sshConfigFile: undefined },
-      { inventoryFile: '/env/i.yaml', dataDirectory: '/env/data', sshConfigFile: undefined },
-      { inventoryFile: 'a.yaml', dataDirectory: 'd', sshConfigFile: undefined },
+      { inventoryFile: undefined, dataDirectory: undefined, sshConfigFile: undefined, server: undefined },
+      { inventoryFile: '/env/i.yaml', dataDirectory: '/env/data', sshConfigFile: undefined, server: undefined },
+      { inventoryFile: 'a.yaml', dataDirectory: 'd', sshConfigFile: undefined, server: undefined },
     ]);
   });
 

@@ -297,6 +297,10 @@ export async function run(argv: readonly string[], surroundings: Surroundings = 
       surroundings.onOpen?.(options);
       return app;
     },
+    openServer: async (_appOptions, options) => {
+      app.calls.push(`serve ${options.listen.host}:${options.listen.port} approve ${options.approve}`);
+      return { address: options.listen, close: async () => void app.calls.push('stop serving') };
+    },
   });
   return { code, stdout: out.text, stderr: err.text };
 }

@@ -1,0 +1,81 @@
+// What a client may say about a job it wants: hosts by name, as the server knows them, and never who asks.
+import { z } from 'zod';
+import type { Host, JobRequest, Rollout, Sample } from '../api.js';
+import { specSchema } from './spec-schema.js';
+
+export interface JobOrder extends Omit<JobRequest, 'hosts' | 'buildHost' | 'requester'> {
+  readonly hosts: readonly string[];
+  readonly buildHost?: string;
+}
+
+const name = z.string().min(1).max(253);
+const share = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('hosts'), hosts: z.number().int().positive() }),
+  z.strictObject({ kind: z.literal('percent'), percent: z.number().positive().max(100) }),
+]);
+
+const rollout: z.ZodType<Rollout> = z.strictObject({
+  canary: share.exactOptional(),
+  waves: z.array(share).max(1000),
+  failFast: z.number().min(0).max(100).exactOptional(),
+  abortOn: z
+    .array(
+      z.strictObject({
+        of: z.enum(['load', 'memory', 'cpu-pressure', 'memory-pressure', 'io-pressure']),
+        limit: z.number().finite(),
+      }),
+    )
+    .max(100)
+    .exactOptional(),
+  settle: z.number().finite().nonnegative(),
+});
+
+const sample: z.ZodType<Sample> = z.strictObject({
+  seed: z.string().max(4096),
+  of: z.number().int().nonnegative(),
+  stratify: z.string().max(4096).exactOptional(),
+  strata: z
+    .array(
+      z.strictObject({
+        value: z.string().max(4096),
+        hosts: z.number().int().nonnegative(),
+        chosen: z.number().int().nonnegative(),
+      }),
+    )
+    .max(100_000),
+  left: z.array(name).max(100_000),
+});
+
+/** All of a JobRequest but who asks. */
+const fields = {
+  spec: specSchema,
+  hosts: z.array(name).min(1).max(100_000),
+  selectorText: z.string().max(100_000),
+  maxParallel: z.number().int().positive(),
+  grace: z.number().finite().positive(),
+  note: z.string().max(4096),
+  buildHost: name.exactOptional(),
+  rollout: rollout.exactOptional(),
+  sync: z.strictObject({ lead: z.number().finite().nonnegative() }).exactOptional(),
+  sample: sample.exactOptional(),
+} satisfies Record<Exclude<keyof JobRequest, 'requester'>, z.ZodType>;
+
+export const orderSchema: z.ZodType<JobOrder> = z.strictObject(fields);
+
+/** @param nameOf refuses hosts that the server does not have */
+export function toOrder(
+  { hosts, buildHost, requester: _own, ...rest }: JobRequest,
+  nameOf: (host: Host) => string,
+): JobOrder {
+  return { ...rest, hosts: hosts.map(nameOf), ...(buildHost === undefined ? {} : { buildHost: nameOf(buildHost) }) };
+}
+
+/** @param hostOf refuses names that the server does not have */
+export function toRequest(
+  { hosts, buildHost, ...rest }: JobOrder,
+  requester: string,
+  hostOf: (name: string) => Host,
+): JobRequest {
+  const build = buildHost === undefined ? {} : { buildHost: hostOf(buildHost) };
+  return { ...rest, hosts: hosts.map(hostOf), requester, ...build };
+}

@@ -1,0 +1,71 @@
+// Every route of the server and the least role it takes: one table for the server, its clients, its description and its tests.
+import type { Role } from '../users/role.js';
+
+/** What is not in here is refused. `/healthz` alone asks nobody who he is. */
+export const LEAST_ROLE = {
+  'GET /v1/openapi.json': 'viewer',
+  'GET /v1/whoami': 'viewer',
+  'GET /v1/hosts': 'viewer',
+  'POST /v1/hosts/describe': 'viewer',
+  'POST /v1/hosts/scripts': 'viewer',
+  // Command lines of processes hold passwords now and then.
+  'POST /v1/hosts/processes': 'operator',
+  'POST /v1/hosts/preflight': 'operator',
+  'POST /v1/hosts/clean': 'admin',
+  'GET /v1/jobs': 'viewer',
+  'POST /v1/jobs': 'operator',
+  'GET /v1/jobs/:job': 'viewer',
+  'DELETE /v1/jobs/:job': 'admin',
+  'GET /v1/jobs/:job/host-runs': 'viewer',
+  'GET /v1/jobs/:job/events': 'viewer',
+  'POST /v1/jobs/:job/run': 'operator',
+  'POST /v1/jobs/:job/stop': 'operator',
+  'POST /v1/jobs/:job/cancel': 'operator',
+  'GET /v1/jobs/:job/approval': 'viewer',
+  'POST /v1/jobs/:job/approve': 'operator',
+  'POST /v1/jobs/:job/reject': 'operator',
+  'GET /v1/jobs/:job/profile': 'viewer',
+  'GET /v1/jobs/:job/series': 'viewer',
+  'GET /v1/jobs/:job/histograms': 'viewer',
+  'GET /v1/jobs/:job/text': 'viewer',
+  // A perf.data may hold copies of stacks, with whatever was on them.
+  'GET /v1/jobs/:job/artifact': 'operator',
+  'GET /v1/users': 'admin',
+  'POST /v1/users': 'admin',
+  'DELETE /v1/users/:user': 'admin',
+} as const satisfies Record<string, Role>;
+
+export type Route = keyof typeof LEAST_ROLE;
+
+/** In the order of the table. */
+export const ROUTES: readonly Route[] = Object.keys(LEAST_ROLE).filter(isRoute);
+
+export interface RouteParts {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** With its `:parameters`. */
+  readonly path: string;
+}
+
+export function partsOf(route: Route): RouteParts {
+  const [method, path] = route.split(' ');
+  return { method: method === 'POST' || method === 'DELETE' ? method : 'GET', path };
+}
+
+/** The path of a route with its parameters filled in, and a query. What is undefined is left out. */
+export function pathOf(
+  route: Route,
+  parameters: Readonly<Record<string, string>>,
+  query: Readonly<Record<string, string | number | undefined>>,
+): string {
+  const path = partsOf(route).path.replace(/:([a-z]+)/g, (_all, name: string) =>
+    encodeURIComponent(parameters[name] ?? ''),
+  );
+  const given = Object.entries(query).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${encodeURIComponent(key)}=${encodeURIComponent(value)}`],
+  );
+  return given.length === 0 ? path : `${path}?${given.join('&')}`;
+}
+
+function isRoute(text: string): text is Route {
+  return Object.hasOwn(LEAST_ROLE, text);
+}

@@ -1,0 +1,132 @@
+// What a capture may be asked to do over HTTP: the shape of a CaptureSpec, checked strictly and within bounds.
+import { z } from 'zod';
+import type {
+  CaptureSpec,
+  Detail,
+  FileSpec,
+  KitPart,
+  KitSpec,
+  ProcessSelector,
+  RecordSpec,
+  StapSpec,
+  StatSpec,
+  Target,
+} from '../../proto/capture.js';
+
+/** A schema for each field, also for those that may be absent: a new field of a spec does not compile until it is here. */
+type Fields<T> = Record<keyof T, z.ZodType>;
+
+const word = z.string().min(1).max(4096);
+const milliseconds = z.number().finite().nonnegative();
+const count = z.number().int().nonnegative();
+const ids = z.array(count).min(1).max(10_000);
+
+export const selectorSchema: z.ZodType<ProcessSelector> = z.strictObject({
+  comms: z.array(word).max(1000).exactOptional(),
+  cmdline: word.exactOptional(),
+  unit: word.exactOptional(),
+  container: word.exactOptional(),
+});
+
+const target: z.ZodType<Target> = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('system'), cpus: word.exactOptional() }),
+  z.strictObject({ kind: z.literal('pids'), pids: ids }),
+  z.strictObject({ kind: z.literal('tids'), tids: ids }),
+  z.strictObject({ kind: z.literal('cgroup'), path: word }),
+  z.strictObject({ kind: z.literal('processes'), selector: selectorSchema }),
+]);
+
+const event = z.strictObject({ name: word, filter: word.exactOptional() });
+const events = z.array(event).min(1).max(1000);
+
+const detail: z.ZodType<Detail> = z.strictObject({
+  split: z.enum(['comm', 'pid', 'tid']),
+  keepTimestamps: z.boolean(),
+  lines: z.boolean(),
+});
+
+const restraint = {
+  budget: z
+    .strictObject({
+      cpuPercent: z.number().nonnegative().exactOptional(),
+      memoryBytes: count.exactOptional(),
+      spoolBytes: count.exactOptional(),
+    })
+    .exactOptional(),
+  evenIfBusy: z.boolean().exactOptional(),
+};
+
+const record = z.strictObject({
+  kind: z.literal('record'),
+  target,
+  duration: milliseconds,
+  events,
+  rate: z
+    .union([z.strictObject({ frequency: z.number().positive() }), z.strictObject({ period: z.number().positive() })])
+    .exactOptional(),
+  callGraph: z.discriminatedUnion('mode', [
+    z.strictObject({ mode: z.literal('fp') }),
+    z.strictObject({ mode: z.literal('dwarf'), stackBytes: count }),
+    z.strictObject({ mode: z.literal('lbr') }),
+    z.strictObject({ mode: z.literal('none') }),
+  ]),
+  mmapPages: count.exactOptional(),
+  detail,
+  keepRaw: z.boolean(),
+  ...restraint,
+} satisfies Fields<RecordSpec>);
+
+const stat = z.strictObject({
+  kind: z.literal('stat'),
+  target,
+  duration: milliseconds,
+  events,
+  interval: milliseconds,
+  perCpu: z.boolean(),
+  ...restraint,
+} satisfies Fields<StatSpec>);
+
+const file = z.strictObject({
+  kind: z.literal('file'),
+  path: word,
+  format: z.enum(['detect', 'perf-data', 'perf-script', 'stap-text']),
+  detail,
+} satisfies Fields<FileSpec>);
+
+const script = z.discriminatedUnion('from', [
+  z.strictObject({ from: z.literal('catalogue'), name: word, parameters: z.record(word, z.string().max(4096)) }),
+  z.strictObject({
+    from: z.literal('request'),
+    name: word,
+    text: z.string().max(1024 ** 2),
+    arguments: z.array(z.string().max(4096)).max(1000),
+    isGuru: z.boolean(),
+  }),
+]);
+
+const stap = z.strictObject({
+  kind: z.literal('stap'),
+  target,
+  duration: milliseconds,
+  interval: milliseconds,
+  script,
+  command: z.array(z.string().max(4096)).max(1000).exactOptional(),
+  overheadPercent: z.number().min(0).max(100),
+  module: z
+    .strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), size: count, variant: z.string().max(4096) })
+    .exactOptional(),
+  keepRaw: z.boolean(),
+  ...restraint,
+} satisfies Fields<StapSpec>);
+
+const part: z.ZodType<KitPart> = z.discriminatedUnion('kind', [record, stat, stap]);
+
+const kit = z.strictObject({
+  kind: z.literal('kit'),
+  target,
+  duration: milliseconds,
+  parts: z.array(part).min(1).max(3),
+  ...restraint,
+} satisfies Fields<KitSpec>);
+
+export const specSchema: z.ZodType<CaptureSpec> = z.discriminatedUnion('kind', [record, stat, file, stap, kit]);

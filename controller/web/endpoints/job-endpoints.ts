@@ -1,0 +1,122 @@
+// Routes about jobs: asked for, run by the server, followed, ended, approved.
+import { z } from 'zod';
+import type { JobState } from '../../api.js';
+import { orderSchema, toRequest } from '../../http-api/job-order.js';
+import type { Route } from '../../http-api/routes.js';
+import { type Endpoint, endpoint, held, json } from '../endpoint.js';
+import type { JobRunner } from '../job-runner.js';
+import { hostFinder } from './host-endpoints.js';
+
+type ResultRoute = Extract<
+  Route,
+  `${string}/profile` | `${string}/series` | `${string}/histograms` | `${string}/text` | `${string}/artifact`
+>;
+type JobRoute = Exclude<Extract<Route, `${string} /v1/jobs${string}`>, ResultRoute | 'GET /v1/jobs/:job/events'>;
+
+const states = {
+  ...{ 'awaiting-approval': true, running: true, interrupted: true },
+  ...{ succeeded: true, partial: true, failed: true, cancelled: true },
+} satisfies Record<JobState, true>;
+const isState = (text: string): text is JobState => Object.hasOwn(states, text);
+
+/** Jobs with all their hosts are long: more than these are asked for in parts. */
+const mostJobs = 1000;
+
+/** An id, a beginning of one, or `last`. */
+export const jobParameters = z.strictObject({ job: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/) });
+
+export function jobEndpoints(runner: JobRunner): Record<JobRoute, Endpoint> {
+  return {
+    'GET /v1/jobs': endpoint({
+      summary: 'Jobs, the newest first.',
+      query: z.strictObject({
+        limit: z.coerce.number().int().min(1).max(mostJobs).default(20),
+        state: z.string().refine(isState, 'no state of a job').optional(),
+      }),
+      answer: async ({ query: { limit, state } }, { app }) =>
+        json({ jobs: await app.jobs(state === undefined ? { limit } : { limit, state }) }),
+    }),
+    'POST /v1/jobs': endpoint({
+      summary: 'Ask for a job: it is written down and runs, unless a second person has to approve it.',
+      body: orderSchema,
+      answer: async ({ body }, { app, who }) => {
+        runner.checkRoom();
+        const job = await app.submit(toRequest(body, who, hostFinder(app)));
+        if (job.state === 'running') await runner.start(job.id, (options) => app.run(job.id, options));
+        return json({ job });
+      },
+    }),
+    'GET /v1/jobs/:job': endpoint({
+      summary: 'One job.',
+      parameters: jobParameters,
+      answer: async ({ parameters }, { app }) => json({ job: await app.job(parameters.job) }),
+    }),
+    'DELETE /v1/jobs/:job': endpoint({
+      summary: 'Delete a job and its results.',
+      parameters: jobParameters,
+      answer: async ({ parameters }, { app }) => {
+        const { id } = await app.job(parameters.job);
+        return held(app.deleteJob(id).then(() => ({ removed: id })));
+      },
+    }),
+    'GET /v1/jobs/:job/host-runs': endpoint({
+      summary: 'How the job goes on each of its hosts.',
+      parameters: jobParameters,
+      answer: async ({ parameters }, { app }) => json({ runs: await app.hostRuns(parameters.job) }),
+    }),
+    'POST /v1/jobs/:job/run': endpoint({
+      summary: 'Take up a job that lost its controller, or was approved; one that runs already just goes on.',
+      parameters: jobParameters,
+      answer: async ({ parameters }, { app }) => {
+        const { id } = await app.job(parameters.job);
+        await runner.start(id, (options) => app.resume(id, options));
+        return json({ job: await app.job(id) });
+      },
+    }),
+    'POST /v1/jobs/:job/stop': endpoint({
+      summary: 'End a running job and keep what there is.',
+      parameters: jobParameters,
+      answer: async ({ parameters }, { app }) => {
+        const job = await app.job(parameters.job);
+        runner.stop(job);
+        return json({ job });
+      },
+    }),
+    'POST /v1/jobs/:job/cancel': endpoint({
+      summary: 'End a job on all its hosts and discard what it has.',
+      parameters: jobParameters,
+      answer: async ({ parameters }, { app, signal }) => {
+        const { id } = await app.job(parameters.job);
+        return held(app.cancel(id, signal).then((job) => ({ job })));
+      },
+    }),
+    'GET /v1/jobs/:job/approval': endpoint({
+      summary: 'What a second person has to read, and what he decided.',
+      parameters: jobParameters,
+      answer: async ({ parameters }, { app }) =>
+        json({ approval: await app.approvals.get((await app.job(parameters.job)).id) }),
+    }),
+    'POST /v1/jobs/:job/approve': endpoint({
+      summary: 'Let a job of somebody else run: exactly the request with this SHA-256.',
+      parameters: jobParameters,
+      body: z.strictObject({ requestSha256: z.string().max(128) }),
+      answer: async ({ parameters, body }, { app, who }) => {
+        runner.checkRoom();
+        const { id } = await app.job(parameters.job);
+        await app.approvals.approve(id, who, body.requestSha256);
+        await runner.start(id, (options) => app.run(id, options));
+        return json({ job: await app.job(id) });
+      },
+    }),
+    'POST /v1/jobs/:job/reject': endpoint({
+      summary: 'Let a job that waits for approval never run.',
+      parameters: jobParameters,
+      body: z.strictObject({ reason: z.string().max(4096) }),
+      answer: async ({ parameters, body }, { app, who }) => {
+        const { id } = await app.job(parameters.job);
+        await app.approvals.reject(id, who, body.reason);
+        return json({ job: await app.job(id) });
+      },
+    }),
+  };
+}

@@ -1,0 +1,127 @@
+// The jobs that this server runs: started for whoever asked, followed by anyone, left to the next server when this one stops.
+import { fail, toFailure } from '../../proto/failure.js';
+import type { App, Job, RunOptions } from '../api.js';
+import { JobFeed } from './job-feed.js';
+import type { ServerLog } from './server-log.js';
+
+export interface JobRunnerOptions {
+  readonly app: Pick<App, 'resume' | 'jobs'>;
+  readonly log: ServerLog;
+  /** Most jobs at a time. */
+  readonly mostJobs: number;
+  /** Numbers from 0 up to, not including, 1. */
+  readonly random: () => number;
+}
+
+interface Running {
+  readonly feed: JobFeed;
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+}
+
+/** Feeds of jobs that have ended, for followers who come right after. */
+const endedFeeds = 16;
+
+export class JobRunner {
+  readonly #options: JobRunnerOptions;
+  readonly #running = new Map<string, Running>();
+  readonly #ended = new Map<string, JobFeed>();
+  readonly #abandon = new AbortController();
+
+  constructor(options: JobRunnerOptions) {
+    this.#options = options;
+  }
+
+  /** @throws FailureError 'exhausted' when no more jobs may be started now */
+  checkRoom(): void {
+    const { mostJobs } = this.#options;
+    if (this.#abandon.signal.aborted)
+      throw fail('exhausted', 'the server is about to stop', 'ask again when it is back');
+    if (this.#running.size < mostJobs) return;
+    throw fail('exhausted', `the server runs ${mostJobs} jobs already, and no more at a time`, 'ask again later');
+  }
+
+  /**
+   * Run a job to its end, whether somebody looks or not. Resolves once it has begun.
+   *
+   * @param how `run` or `resume` of the app of whoever asked
+   * @throws what that rejects with before the job has begun
+   */
+  async start(jobId: string, how: (options: RunOptions) => Promise<Job>): Promise<void> {
+    if (this.#running.has(jobId)) return;
+    this.checkRoom();
+    const { log, random } = this.#options;
+    const feed = new JobFeed(Math.floor(random() * 2 ** 48).toString(36));
+    const stop = new AbortController();
+    const begun = feed.changed;
+    const run = how({
+      ...{ signal: stop.signal, abandon: this.#abandon.signal },
+      onEvent: (event) => feed.add(event),
+    });
+    const ended = run.then(
+      () => undefined,
+      (error: unknown) => {
+        if (this.#abandon.signal.aborted || feed.last === 0) return;
+        const failure = toFailure(error);
+        log({ level: 'error', event: 'job-failed', job: jobId, failure });
+        feed.add({ kind: 'failure', failure });
+      },
+    );
+    this.#running.set(jobId, {
+      ...{ feed, stop },
+      ended: ended.then(() => {
+        this.#running.delete(jobId);
+        if (!this.#abandon.signal.aborted) this.#remember(jobId, feed);
+        feed.end();
+      }),
+    });
+    await Promise.race([begun, run]);
+    log({ level: 'info', event: 'job-started', job: jobId });
+  }
+
+  /** Keep what there is: the job ends with that. @throws FailureError 'conflict' for a job that this server does not run */
+  stop(job: Job): void {
+    const running = this.#running.get(job.id);
+    if (running === undefined) {
+      const how = job.state === 'running' ? 'is run by another process' : `is ${job.state}`;
+      throw fail('conflict', `job ${job.id} ${how}: this server cannot stop it`, `perftrawl jobs show ${job.id}`);
+    }
+    running.stop.abort();
+  }
+
+  isRunning(jobId: string): boolean {
+    return this.#running.has(jobId);
+  }
+
+  /** Of a job that runs here, or did until a moment ago. */
+  feed(jobId: string): JobFeed | undefined {
+    return this.#running.get(jobId)?.feed ?? this.#ended.get(jobId);
+  }
+
+  /** Take up what an earlier server left, as far as there is room. */
+  async resumeInterrupted(): Promise<void> {
+    const { app, log, mostJobs } = this.#options;
+    for (const job of await app.jobs({ limit: mostJobs, state: 'interrupted' })) {
+      try {
+        await this.start(job.id, (run) => app.resume(job.id, run));
+      } catch (error) {
+        log({ level: 'error', event: 'job-not-resumed', job: job.id, failure: toFailure(error) });
+      }
+    }
+  }
+
+  /** Leave what runs, with its captures, to the next server. */
+  async close(): Promise<void> {
+    this.#abandon.abort(fail('cancelled', 'the server stops'));
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
+  }
+
+  #remember(jobId: string, feed: JobFeed): void {
+    this.#ended.delete(jobId);
+    this.#ended.set(jobId, feed);
+    for (const oldest of this.#ended.keys()) {
+      if (this.#ended.size <= endedFeeds) return;
+      this.#ended.delete(oldest);
+    }
+  }
+}

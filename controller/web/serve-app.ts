@@ -1,0 +1,78 @@
+// A server of an app: endpoints, the jobs it runs, the HTTP server around them.
+import type { X509Certificate } from 'node:crypto';
+import { nameOf, roleOf } from '../../proto/certificate-role.js';
+import type { Failure } from '../../proto/failure.js';
+import type { LocalApp } from '../app.js';
+import type { Clock } from '../clock.js';
+import type { Route } from '../http-api/routes.js';
+import type { Endpoint } from './endpoint.js';
+import { eventEndpoint } from './endpoints/event-endpoint.js';
+import { hostEndpoints } from './endpoints/host-endpoints.js';
+import { jobEndpoints } from './endpoints/job-endpoints.js';
+import { resultEndpoints } from './endpoints/result-endpoints.js';
+import { userEndpoints } from './endpoints/user-endpoints.js';
+import { type HttpServer, type HttpServerOptions, openHttpServer } from './http-server.js';
+import { JobRunner } from './job-runner.js';
+import { describeApi } from './openapi.js';
+import type { ServerLog } from './server-log.js';
+
+export interface ServeOptions {
+  /** Stays open when the server is closed: whoever opened it closes it. */
+  readonly app: LocalApp;
+  readonly identity: HttpServerOptions['identity'];
+  readonly listen: HttpServerOptions['listen'];
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: ServerLog;
+  /** See HttpServerOptions. */
+  readonly name: string;
+  readonly version: string;
+}
+
+/** Most jobs that one server runs at a time. */
+const mostJobs = 64;
+
+/** Jobs that an earlier server left are taken up first. @throws FailureError as openHttpServer */
+export async function serveApp(options: ServeOptions): Promise<HttpServer> {
+  const { app, identity, listen, clock, random, log, name, version } = options;
+  const runner = new JobRunner({ app, log, mostJobs, random });
+  const endpoints: Record<Route, Endpoint> = {
+    ...describeApi(version, () => endpoints),
+    ...hostEndpoints(),
+    ...jobEndpoints(runner),
+    ...eventEndpoint(app, runner, clock),
+    ...resultEndpoints(),
+    ...userEndpoints(),
+  };
+  await runner.resumeInterrupted();
+  try {
+    const server = await openHttpServer({
+      ...{ identity, listen, endpoints, userOf, clock, log, name, authenticator: app.users },
+      appFor: (actor) => app.actingFor(actor),
+      async onRefusal({ what, failure, ...actor }) {
+        log({ level: 'warning', event: 'refused', who: actor.who, from: actor.from, what, failure });
+        await app.audit.append({ ...actor, what: 'refused', detail: { route: what }, failure });
+      },
+    });
+    const { address } = server;
+    log({ level: 'info', event: 'listening', host: address.host, port: address.port });
+    return {
+      address,
+      async close() {
+        await Promise.all([server.close(), runner.close()]);
+        log({ level: 'info', event: 'stopped' });
+      },
+    };
+  } catch (error) {
+    await runner.close();
+    throw error;
+  }
+}
+
+function userOf(certificate: X509Certificate): string | Failure {
+  const role = roleOf(certificate);
+  const name = nameOf(certificate);
+  if (role === 'user' && name !== undefined) return name;
+  const message = `this certificate is for ${role === undefined ? 'nothing that is known here' : `the role ${role}`}, not for a user`;
+  return { code: 'untrusted', message, remedy: 'perftrawl ca issue NAME --role user' };
+}
