@@ -138,7 +138,9 @@ class Live {
       await raw?.discard();
       throw error;
     }
-    this.#counted = sumOf(this.#counted, source);
+    const counted = sumOf(this.#counted, source);
+    this.#counted = counted;
+    context.progress = () => counted;
     this.#pieces.push(source.end());
   }
 

@@ -67,6 +67,7 @@ it('joins both pieces, and each sample has the weight of the rate it was taken a
   const profile = profileOf(events);
   const samples = total(profile, 'samples:cpu-clock');
   const weight = total(profile, 'cpu-clock');
+  expect(context.progress().samples).toBe(samples);
   // So many samples of each weight give this sum, and no others.
   const second = (weight - samples * FIRST) / (FIRST / FACTOR - FIRST);
   expect(Number.isInteger(second)).toBe(true);
