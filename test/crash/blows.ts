@@ -60,6 +60,8 @@ async function strike(
     if (over.aborted) return;
     throw error;
   }
+  // Another blow has cut its power, and it starts.
+  if (!workstation.fleet.host(host).isUp) return;
   switch (victim) {
     case 'controller': {
       const pids = controller.exitCode === null ? await workstation.controllers() : [];
@@ -91,7 +93,7 @@ async function strike(
       await workstation.fleet.host(host).cut();
       hits.push(`link ${host}`);
       await sleep(pause);
-      await workstation.fleet.host(host).mend();
+      if (workstation.fleet.host(host).isUp) await workstation.fleet.host(host).mend();
       return;
   }
 }

@@ -1,19 +1,11 @@
 // Twenty real hosts with nothing of ours on them, reached by ssh, of which four fail each in its own way: the job ends with the sixteen
 // others merged and four named failures.
-import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { HostRun, Job } from '../../controller/api.js';
 import { foldedStacks } from '../../profile/folded.js';
-import type { Loss } from '../../profile/loss.js';
 import type { Profile } from '../../profile/profile.js';
 import type { HostOptions } from '../fleet/test-host.js';
+import { watchedCapture } from '../fleet/watched-capture.js';
 import { Workstation } from '../fleet/workstation.js';
-
-interface Report {
-  readonly job: Job;
-  readonly hosts: readonly HostRun[];
-  readonly losses: readonly Loss[];
-}
 
 const SOUND = Array.from({ length: 16 }, (_, i) => `db${String(i + 1).padStart(2, '0')}`);
 let workstation: Workstation;
@@ -44,33 +36,21 @@ function stacksOf(profile: Profile | undefined): Map<string, number> {
 }
 
 it('give sixteen merged results and four named failures', async () => {
-  const controller = workstation.spawn([
+  const args = [
     ...['record', '-e', 'page-faults', '-c', '1', '--comm', 'faults', '--for', '4s', '--grace', '60s'],
-    ...['-H', 'unplugged,stranger,perfless,cut,db[01-16]', '--max-parallel', '8', '--even-if-busy', '--json'],
-  ]);
-  const { stdout, stderr } = controller;
-  if (stdout === null || stderr === null) return expect.fail('its output is not piped');
-  const cut = new Promise<void>((resolve, reject) => {
-    createInterface({ input: stderr }).on('line', (line) => {
-      if (line.startsWith('cut: running')) workstation.fleet.host('cut').cut().then(resolve, reject);
-    });
+    ...['-H', 'unplugged,stranger,perfless,cut,db[01-16]', '--max-parallel', '8', '--even-if-busy'],
+  ];
+  const { code, job, hosts, losses, ends } = await watchedCapture(workstation, args, {
+    cut: () => workstation.fleet.host('cut').cut(),
   });
-  const parts: Buffer[] = [];
-  stdout.on('data', (part: Buffer) => parts.push(part));
-  const code = await new Promise((resolve) => controller.once('close', resolve));
-  await cut;
   expect(code).toBe(3);
-  const { job, hosts, losses } = JSON.parse(Buffer.concat(parts).toString()) as Report;
   expect(job.state).toBe('partial');
-  const ends = Object.fromEntries(
-    hosts.map(({ host, state, failure }) => [host, `${state} ${failure?.code ?? ''}`.trim()]),
-  );
   expect(ends).toEqual({
     ...Object.fromEntries(SOUND.map((name) => [name, 'succeeded'])),
-    unplugged: 'failed unreachable',
-    stranger: 'failed untrusted',
-    perfless: 'failed tool-missing',
-    cut: 'lost lost',
+    unplugged: 'failed: unreachable',
+    stranger: 'failed: untrusted',
+    perfless: 'failed: tool-missing',
+    cut: 'lost: lost',
   });
   const words = Object.fromEntries(hosts.map(({ host, failure }) => [host, `${failure?.message}; ${failure?.remedy}`]));
   expect(words.unplugged).toMatch(/unplugged.*(timed out|EHOSTUNREACH|within)/);

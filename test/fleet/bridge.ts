@@ -28,11 +28,15 @@ export async function makeBridge(number: number): Promise<Bridge> {
   await ip([`link add ${name} type bridge`, `addr add ${net}.254/24 dev ${name}`, `link set ${name} up`]);
   return {
     address: (host) => `${net}.${host}`,
-    plug: (host, pid) =>
-      ip([
+    async plug(host, pid) {
+      // That of a host which was switched off vanishes with its namespace, some time later.
+      if (existsSync(`/sys/class/net/${cable(host)}`))
+        await ip([`link del ${cable(host)}`], '-force').catch(() => undefined);
+      await ip([
         `link add ${cable(host)} type veth peer name eth0 netns ${pid}`,
         `link set ${cable(host)} master ${name} up`,
-      ]),
+      ]);
+    },
     async setLink(host, state) {
       await ip([`link set ${cable(host)} ${state}`]);
       if (state === 'down') return;

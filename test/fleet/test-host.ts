@@ -55,6 +55,7 @@ export class TestHost implements HostPlace {
   readonly #cable: Cable | undefined;
   readonly #log: string[] = [];
   #running: Running | undefined;
+  #isUp = false;
 
   constructor(place: HostPlace, options: HostOptions, cable: Cable | undefined) {
     this.name = place.name;
@@ -77,6 +78,11 @@ export class TestHost implements HostPlace {
   }
   get state(): string {
     return join(this.directory, 'state');
+  }
+
+  /** False before it has started, and while it reboots. */
+  get isUp(): boolean {
+    return this.#isUp;
   }
 
   /** Resolves when sshd listens. */
@@ -107,6 +113,7 @@ export class TestHost implements HostPlace {
     unshare.stdin.end('\n');
     await listening;
     await this.#cable?.set(unreachable === 'no-link' ? 'down' : 'up');
+    this.#isUp = true;
   }
 
   /** Ends every process of the host at once, as a power cut does. */
@@ -114,6 +121,7 @@ export class TestHost implements HostPlace {
     const running = this.#running;
     if (running === undefined) return;
     this.#running = undefined;
+    this.#isUp = false;
     const { unshare, init } = running;
     if (unshare.exitCode !== null || unshare.signalCode !== null) return;
     const exited = once(unshare, 'exit');

@@ -122,13 +122,14 @@ export class Workstation {
     }
   }
 
-  /** Resolves when it listens. */
-  async startAgent(name: string): Promise<void> {
+  /** Resolves when it listens. @param environment on top of the host's */
+  async startAgent(name: string, environment: Readonly<Record<string, string>> = {}): Promise<void> {
     const { fleet } = this;
     const host = fleet.host(name);
     const ca = this.#caOf(name);
     const child = host.spawn(
       [
+        ...['env', ...Object.entries(environment).map(([key, value]) => `${key}=${value}`)],
         ...[process.execPath, perftrawl, 'agent', '--listen', `${host.address}:${PORT}`, '--name', name],
         ...['--cert', join(ca, `${name}.crt`), '--key', join(ca, `${name}.key`), '--ca', join(ca, 'ca.crt')],
       ],
