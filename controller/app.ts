@@ -123,6 +123,9 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
           ...{ listen: options.dialIn.listen, log: options.dialIn.log, clock },
           readIdentity: () => readIdentity(options.dialIn?.identity ?? identityFilesIn(caDirectory, 'server')),
           gate: certificateGate((name) => inventory.hosts.find((host) => host.name === name)),
+        }).catch(async (error: unknown) => {
+          await database.close();
+          throw error;
         });
   const pool = new HostPool({
     transports: {

@@ -18,7 +18,10 @@ export interface Greeter {
   readonly clock: Clock;
   /** `answerTimeout`: for the gate or the handler of enrolments to decide, and for the answer to leave. */
   readonly times: LinkTimes & { readonly answerTimeout: Milliseconds };
+  /** Of agents that were let in. */
   readonly log: (line: string) => void;
+  /** Of those that were not. */
+  readonly complain: (line: string) => void;
 }
 
 /** @throws FailureError and errors of the connection: whoever is there is not told */
@@ -84,8 +87,8 @@ function untrusted(message: string): Failure {
   return fail('untrusted', message, 'enroll this host: perftrawl agent enroll --token TOKEN').failure;
 }
 
-function refuse(socket: TLSSocket, arrival: Arrival, failure: Failure, { times, log }: Greeter): void {
-  log(`refused an agent from ${arrival.remoteAddress}: ${failure.message}`);
+function refuse(socket: TLSSocket, arrival: Arrival, failure: Failure, { times, complain }: Greeter): void {
+  complain(`refused an agent from ${arrival.remoteAddress}: ${failure.message}`);
   // To take what it still sends: a connection that is closed with something unread is reset, and the reason would be lost.
   socket.resume();
   socket.end(encodeDialFrame({ kind: 'refused', failure }));

@@ -11,6 +11,7 @@ import type { AgentGate, EnrollHandler } from './agent-gate.js';
 import type { LinkTimes } from './agent-link.js';
 import { AgentTable } from './agent-table.js';
 import { type Arrival, Arrivals } from './arrivals.js';
+import { boundedLog } from './bounded-log.js';
 import type { DialIn } from './dial-in.js';
 import { answerEnrollment, greetAgent } from './greeting.js';
 import type { HalfOpenLimits } from './half-open.js';
@@ -67,6 +68,7 @@ export async function openDialIn(options: DialInOptions): Promise<DialIn> {
   const place = parsePlace(options.listen);
   const closing = new AbortController();
   const table = new AgentTable({ ...limits, clock, seen: (host, address, now) => gate.seen(host, address, now) });
+  const complain = boundedLog(log, clock);
   const arrivals = new Arrivals(limits.halfOpen, clock);
   const secure = await secureServer(
     { ...{ readIdentity, clock, log }, handshakeTimeout: limits.greetingTimeout, ...limits },
@@ -89,7 +91,7 @@ export async function openDialIn(options: DialInOptions): Promise<DialIn> {
     }
     talk(socket, arrival).catch((error: unknown) => {
       // Whoever hung up is no news.
-      if (!socket.destroyed) log(`${arrival.remoteAddress}: ${toFailure(error).message}`);
+      if (!socket.destroyed) complain(`${arrival.remoteAddress}: ${toFailure(error).message}`);
       socket.destroy();
     });
   });
@@ -97,7 +99,7 @@ export async function openDialIn(options: DialInOptions): Promise<DialIn> {
   async function talk(socket: TLSSocket, arrival: Arrival): Promise<void> {
     switch (socket.alpnProtocol) {
       case DIAL_ALPN:
-        return greetAgent(socket, arrival, { gate, table, clock, log, times: limits });
+        return greetAgent(socket, arrival, { gate, table, clock, log, complain, times: limits });
       case ENROLL_ALPN:
         return answerEnrollment(socket, arrival, enroll, limits.answerTimeout);
       default:
