@@ -243,6 +243,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   const audit = storedAudit(sqliteAuditStore(database), () => clock.now());
 
   const unaudited: LocalApp = {
+    ...(dialIn === undefined ? {} : { dialIn }),
     users,
     audit,
     actingFor: (actor) => auditedApp(unaudited, audit, actor),

@@ -3,7 +3,11 @@
 import { createApp } from '../../controller/app.js';
 
 const { app: options, request } = JSON.parse(process.argv[2]);
-const app = await createApp(options);
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const app = await createApp({
+  ...options,
+  ...(options.dialIn === undefined ? {} : { dialIn: { ...options.dialIn, log } }),
+});
 const { id } = await app.submit({ ...request, hosts: app.hosts('') });
 process.stdout.write(`submitted ${id}\n`);
 const job = await app.run(id, {
