@@ -30,6 +30,7 @@ const TEST_TOOLS = {
   faketime: ['faketime', 'hosts whose clocks are wrong'],
   sudo: ['sudo', 'agents of users who are not root'],
   ip: ['iproute2', 'the network between them'],
+  nft: ['nftables', 'the NAT that agents dial in through'],
   unshare: ['util-linux', 'the namespaces they live in'],
   '/usr/share/gocode/src/github.com/google/pprof': [
     'golang-github-google-pprof-dev',
