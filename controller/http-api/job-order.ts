@@ -1,9 +1,12 @@
 // What a client may say about a job it wants: hosts by name, as the server knows them, and never who asks.
 import { z } from 'zod';
+import type { CaptureSpec } from '../../proto/capture.js';
+import { fail } from '../../proto/failure.js';
 import type { Host, JobRequest, Rollout, Sample } from '../api.js';
-import { specSchema } from './spec-schema.js';
+import { type ServedSpec, specSchema } from './spec-schema.js';
 
-export interface JobOrder extends Omit<JobRequest, 'hosts' | 'buildHost' | 'requester'> {
+export interface JobOrder extends Omit<JobRequest, 'spec' | 'hosts' | 'buildHost' | 'requester'> {
+  readonly spec: ServedSpec;
   readonly hosts: readonly string[];
   readonly buildHost?: string;
 }
@@ -62,12 +65,18 @@ const fields = {
 
 export const orderSchema: z.ZodType<JobOrder> = z.strictObject(fields);
 
-/** @param nameOf refuses hosts that the server does not have */
-export function toOrder(
-  { hosts, buildHost, requester: _own, ...rest }: JobRequest,
-  nameOf: (host: Host) => string,
-): JobOrder {
-  return { ...rest, hosts: hosts.map(nameOf), ...(buildHost === undefined ? {} : { buildHost: nameOf(buildHost) }) };
+/** @param nameOf refuses hosts that the server does not have @throws FailureError 'bad-request' for a file */
+export function toOrder(request: JobRequest, nameOf: (host: Host) => string): JobOrder {
+  const { hosts, buildHost, requester: _own, spec, ...rest } = request;
+  const build = buildHost === undefined ? {} : { buildHost: nameOf(buildHost) };
+  return { ...rest, spec: toServed(spec), hosts: hosts.map(nameOf), ...build };
+}
+
+/** @throws FailureError 'bad-request' */
+export function toServed(spec: CaptureSpec): ServedSpec {
+  if (spec.kind !== 'file') return spec;
+  const remedy = 'leave --server and PERFTRAWL_SERVER out: this machine reads its own files';
+  throw fail('bad-request', `a server does not read files such as ${spec.path}`, remedy);
 }
 
 /** @param hostOf refuses names that the server does not have */

@@ -86,13 +86,6 @@ const stat = z.strictObject({
   ...restraint,
 } satisfies Fields<StatSpec>);
 
-const file = z.strictObject({
-  kind: z.literal('file'),
-  path: word,
-  format: z.enum(['detect', 'perf-data', 'perf-script', 'stap-text']),
-  detail,
-} satisfies Fields<FileSpec>);
-
 const script = z.discriminatedUnion('from', [
   z.strictObject({ from: z.literal('catalogue'), name: word, parameters: z.record(word, z.string().max(4096)) }),
   z.strictObject({
@@ -129,4 +122,7 @@ const kit = z.strictObject({
   ...restraint,
 } satisfies Fields<KitSpec>);
 
-export const specSchema: z.ZodType<CaptureSpec> = z.discriminatedUnion('kind', [record, stat, file, stap, kit]);
+/** All but files: a client's own are not there, and the server's are none of his business. */
+export type ServedSpec = Exclude<CaptureSpec, FileSpec>;
+
+export const specSchema: z.ZodType<ServedSpec> = z.discriminatedUnion('kind', [record, stat, stap, kit]);

@@ -8,7 +8,7 @@ import type { Approval } from '../approval/approval.js';
 import type { Clock } from '../clock.js';
 import { matchesSelector, parseSelector } from '../fleet/selector.js';
 import { FrameReader } from '../http-api/frames.js';
-import { toOrder } from '../http-api/job-order.js';
+import { toOrder, toServed } from '../http-api/job-order.js';
 import type { Route } from '../http-api/routes.js';
 import type { AddedUser, Caller, User } from '../users/users.js';
 import { ApiClient, type ApiClientOptions, type Asked } from './api-client.js';
@@ -119,8 +119,14 @@ export async function openRemoteApp(options: RemoteAppOptions): Promise<App> {
     },
     describe: (hosts, signal) => askHosts('POST /v1/hosts/describe', hosts, {}, signal),
     listProcesses: (hosts, selector, signal) => askHosts('POST /v1/hosts/processes', hosts, { selector }, signal),
-    preflight: (hosts, spec, signal) => askHosts('POST /v1/hosts/preflight', hosts, { spec }, signal),
-    scripts: (hosts, signal) => askHosts('POST /v1/hosts/scripts', hosts, {}, signal),
+    preflight: async (hosts, spec, signal) =>
+      askHosts('POST /v1/hosts/preflight', hosts, { spec: toServed(spec) }, signal),
+    async scripts(hosts, signal) {
+      const isOfHosts = hosts.some((host) => known.has(host.name) || host.address.transport !== 'local');
+      if (isOfHosts) return askHosts('POST /v1/hosts/scripts', hosts, {}, signal);
+      type Told = { answers: Awaited<ReturnType<App['scripts']>> };
+      return (await ask<Told>('POST /v1/hosts/scripts', { body: {}, signal })).answers;
+    },
     cleanHosts: (hosts, isForced, signal) => askHosts('POST /v1/hosts/clean', hosts, { isForced }, signal),
     async submit(request) {
       const { job } = await ask<{ job: Job }>('POST /v1/jobs', { body: toOrder(request, nameOf) });

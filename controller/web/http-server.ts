@@ -125,7 +125,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
       url: path,
       handler: async (request, reply) => {
         const { caller, actor } = permitted(asking.get(request), route);
-        const signal = AbortSignal.any([closing.signal, goneAway(request)]);
+        const signal = AbortSignal.any([closing.signal, goneAway(reply)]);
         const { 'last-event-id': id } = request.headers;
         const lastEventId = typeof id === 'string' ? id.slice(0, 100) : '';
         const input = { parameters: request.params, query: request.query, body: request.body };
@@ -158,7 +158,13 @@ function limitedServer(identity: HttpServerOptions['identity'], log: ServerLog, 
   const server = createServer(
     {
       ...{ ...identity, minVersion: 'TLSv1.3', requestCert: true, rejectUnauthorized: false, handshakeTimeout: 10_000 },
-      ...{ requestTimeout, headersTimeout: 10_000, keepAliveTimeout: 30_000, maxHeaderSize: 16 * 1024 },
+      ...{
+        requestTimeout,
+        headersTimeout: 10_000,
+        connectionsCheckingInterval: 5000,
+        keepAliveTimeout: 30_000,
+        maxHeaderSize: 16 * 1024,
+      },
     },
     handler,
   );
@@ -195,10 +201,10 @@ function credentialsOf(request: FastifyRequest) {
   return { authorization, certificate, certificateProblem: problem, remoteAddress: request.ip };
 }
 
-/** Aborts when the client hangs up before it has its answer. */
-function goneAway(request: FastifyRequest): AbortSignal {
+/** Aborts when the answer is complete, or the client hung up before. */
+function goneAway(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
-  request.socket.once('close', () => gone.abort(fail('cancelled', 'the client went away')));
+  reply.raw.once('close', () => gone.abort(fail('cancelled', 'the client went away')));
   return gone.signal;
 }
 

@@ -71,7 +71,8 @@ export class JobRunner {
       ...{ feed, stop },
       ended: ended.then(() => {
         this.#running.delete(jobId);
-        if (!this.#abandon.signal.aborted) this.#remember(jobId, feed);
+        // One without a word ended before it began.
+        if (!this.#abandon.signal.aborted && feed.last > 0) this.#remember(jobId, feed);
         feed.end();
       }),
     });

@@ -8,6 +8,9 @@ import { type Endpoint, endpoint, held, json } from '../endpoint.js';
 
 type HostRoute = Extract<Route, `${string} /v1/hosts${string}`>;
 
+/** A child process of the server; it lists what came with the program. */
+const ownMachine: Host = { name: 'localhost', labels: {}, address: { transport: 'local' } };
+
 const names = z.array(z.string().min(1).max(253)).min(1).max(100_000);
 
 export function hostEndpoints(): Record<HostRoute, Endpoint> {
@@ -25,9 +28,10 @@ export function hostEndpoints(): Record<HostRoute, Endpoint> {
       answer: async ({ body }, { app, signal }) => answers(app.describe(hostsOf(app, body.hosts), signal)),
     }),
     'POST /v1/hosts/scripts': endpoint({
-      summary: 'The SystemTap scripts of the catalogue that each host has.',
-      body: z.strictObject({ hosts: names }),
-      answer: async ({ body }, { app, signal }) => answers(app.scripts(hostsOf(app, body.hosts), signal)),
+      summary: 'The SystemTap scripts of the catalogue that each host has; without hosts, those of the server.',
+      body: z.strictObject({ hosts: names.optional() }),
+      answer: async ({ body }, { app, signal }) =>
+        answers(app.scripts(body.hosts === undefined ? [ownMachine] : hostsOf(app, body.hosts), signal)),
     }),
     'POST /v1/hosts/processes': endpoint({
       summary: 'The processes of each host that a selector would choose.',

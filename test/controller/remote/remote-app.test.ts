@@ -103,15 +103,24 @@ describe('a job of a remote client', () => {
     expect(served.agents.web1.calls).toContain(`stop ${id}.web1`);
   });
 
-  it('cannot be for a host that the server does not have', async () => {
+  it('cannot be for a host that the server does not have, nor for a file', async () => {
     served = await servedApp({ web1: recorded });
     const remote = await served.remote(await served.token('alice', 'operator'));
+    const failureOf = (asked: JobRequest) =>
+      remote.submit(asked).then(
+        () => expect.fail('it did not fail'),
+        (error: unknown) => toFailure(error),
+      );
     const elsewhere = { name: 'db1', labels: {}, address: { transport: 'ssh', host: 'db1' } } as const;
-    const failure = await remote.submit({ ...request(remote), hosts: [elsewhere] }).then(
-      () => expect.fail('it did not fail'),
-      (error: unknown) => toFailure(error),
-    );
-    expect(failure.code).toBe('bad-request');
-    expect(failure.message).toMatch(/db1 is no host of the server/);
+    const noHost = await failureOf({ ...request(remote), hosts: [elsewhere] });
+    expect([noHost.code, noHost.message]).toEqual([
+      'bad-request',
+      expect.stringMatching(/db1 is no host of the server/),
+    ]);
+    const detail = { split: 'comm', keepTimestamps: false, lines: false } as const;
+    const file = { kind: 'file', path: '/etc/shadow', format: 'stap-text', detail } as const;
+    const noFile = await failureOf({ ...request(remote), spec: file });
+    expect([noFile.code, noFile.message]).toEqual(['bad-request', 'a server does not read files such as /etc/shadow']);
+    expect(await remote.jobs({ limit: 1 })).toEqual([]);
   });
 });

@@ -152,6 +152,8 @@ it('writes down who was refused what', async () => {
 });
 
 describe('clients that mean no good', () => {
+  const detail = { split: 'comm', keepTimestamps: false, lines: false };
+
   it('get nothing in plaintext', async () => {
     const sent = httpRequest({ port: Number(served.url().port), path: '/healthz' });
     sent.end();
@@ -167,6 +169,18 @@ describe('clients that mean no good', () => {
       maxVersion: 'TLSv1.2',
     });
     await expect(once(socket, 'secureConnect')).rejects.toThrow(/protocol version|alert/i);
+  });
+
+  it('may not take for ever to ask', async () => {
+    const socket = connect({ port: Number(served.url().port), ca: served.ca, servername: 'localhost' });
+    await once(socket, 'secureConnect');
+    socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n');
+    let answer = '';
+    socket.on('data', (piece) => {
+      answer += String(piece);
+    });
+    await once(socket, 'close');
+    expect(answer).toMatch(/^(HTTP\/1.1 408|$)/);
   });
 
   it('may not send a gigabyte', async () => {
@@ -214,11 +228,12 @@ describe('clients that mean no good', () => {
     ['a field that is not known', { requester: 'root' }],
     ['no hosts', { hosts: [] }],
     ['a spec of no kind', { spec: { kind: 'rm -rf' } }],
+    ['a file', { spec: { kind: 'file', path: '/etc/shadow', format: 'stap-text', detail } }],
     ['a path for a host', { hosts: ['../../etc/passwd'] }],
   ])('are told what is wrong with a job: %s', async (_name, change) => {
     const spec = {
       ...{ kind: 'record', target: { kind: 'system' }, duration: 100, events: [{ name: 'page-faults' }] },
-      ...{ callGraph: { mode: 'fp' }, detail: { split: 'comm', keepTimestamps: false, lines: false }, keepRaw: false },
+      ...{ callGraph: { mode: 'fp' }, detail, keepRaw: false },
     };
     const order = { spec, hosts: ['web1'], selectorText: '', maxParallel: 1, grace: 1000, note: '', ...change };
     const headers = { authorization: `Bearer ${tokens.operator}`, 'content-type': 'application/json' };
