@@ -1,0 +1,169 @@
+// What every App does, whether it is in this process or a server elsewhere.
+import { createHash } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { App, Host, JobEvent, JobRequest, RunOptions } from '../../controller/api.js';
+import { type Failure, toFailure } from '../../proto/failure.js';
+import { drawProfile } from '../profile/draw-profile.js';
+import { finished, profileLog, type Script } from './fake-agent.js';
+import { type ServedApp, servedApp } from './web/served-app.js';
+
+const profile = drawProfile('main;touch 5');
+const data = Buffer.from('0123456789');
+const sha256 = createHash('sha256').update(data).digest('hex');
+
+const recorded: Script = async ({ emit }) => {
+  const log = profileLog(profile);
+  const artifact = { name: 'perf.data', size: data.length, sha256, mediaType: 'application/octet-stream' };
+  emit(...log.slice(0, -1), { kind: 'artifact', artifact }, finished);
+};
+const refused: Script = async ({ emit }) => {
+  const failure: Failure = { code: 'permission', message: 'perf may not', remedy: 'be root' };
+  emit({ kind: 'done', outcome: 'failed', failure, commandLines: [] });
+};
+
+/** @param open an app over these agents; closed by its maker */
+export function appContract(name: string, open: (served: ServedApp) => Promise<App>): void {
+  describe(`an app: ${name}`, () => {
+    let served: ServedApp;
+    let app: App;
+    const { signal } = new AbortController();
+
+    beforeEach(async () => {
+      served = await servedApp({ web1: recorded, web2: recorded, web3: refused });
+      served.agents.web1.artifacts.set('perf.data', { data, sha256 });
+      app = await open(served);
+    });
+    afterEach(() => served.close());
+
+    const request = (hosts: readonly Host[]): JobRequest => ({
+      spec: {
+        ...{ kind: 'record', target: { kind: 'system' }, duration: 100, events: [{ name: 'page-faults' }] },
+        ...{ callGraph: { mode: 'fp' }, detail: { split: 'comm', keepTimestamps: false, lines: false }, keepRaw: true },
+      },
+      ...{ hosts, selectorText: 'x', requester: 'me@here', maxParallel: 8, grace: 30_000, note: 'a note' },
+    });
+
+    async function done(hosts: readonly Host[] = app.hosts('name=web1')) {
+      const events: JobEvent[] = [];
+      const options: RunOptions = { signal, onEvent: (event) => events.push(event) };
+      const { id } = await app.submit(request(hosts));
+      return { job: await app.run(id, options), events };
+    }
+
+    const failureOf = (promise: Promise<unknown>) =>
+      promise.then(
+        () => expect.fail('it did not fail'),
+        (error: unknown) => toFailure(error),
+      );
+
+    it('has hosts, and asks them', async () => {
+      expect(app.hosts('').map(({ name: host }) => host)).toEqual(['web1', 'web2', 'web3']);
+      const hosts = app.hosts('name=web1');
+      const [described] = await app.describe(hosts, signal);
+      expect(described).toMatchObject({ ok: true, host: hosts[0] });
+      const [listed] = await app.listProcesses(hosts, { comms: ['app'] }, signal);
+      expect(listed).toMatchObject({ ok: true, value: [{ pid: 7, comm: 'app' }] });
+      const [checked] = await app.preflight(hosts, request(hosts).spec, signal);
+      expect(checked).toMatchObject({ ok: true, value: { commandLines: ['perf record'] } });
+      expect((await app.scripts(hosts, signal)).every(({ ok }) => ok)).toBe(true);
+      const [cleaned] = await app.cleanHosts(hosts, false, signal);
+      expect(cleaned).toMatchObject({ ok: false, failure: { code: 'bad-request' } });
+    });
+
+    it('runs a job, tells how it goes, and keeps what it gave', async () => {
+      const { job, events } = await done(app.hosts(''));
+      expect(job).toMatchObject({ state: 'partial', request: { note: 'a note' } });
+      expect(events.at(-1)).toEqual({ kind: 'job', job });
+      expect(new Set(events.map(({ kind }) => kind))).toEqual(new Set(['host-run', 'capture', 'job']));
+      const runs = await app.hostRuns(job.id);
+      expect(runs.map(({ host, state }) => [host, state])).toEqual([
+        ['web1', 'succeeded'],
+        ['web2', 'succeeded'],
+        ['web3', 'failed'],
+      ]);
+      expect(runs[2].failure).toEqual({ code: 'permission', message: 'perf may not', remedy: 'be root' });
+      expect((await app.profile(job.id, 'web1'))?.samples).toEqual((await served.app.profile(job.id, 'web1'))?.samples);
+      expect(await app.profile(job.id)).toEqual(await served.app.profile(job.id));
+      expect(await app.profile(job.id, 'web3')).toBeUndefined();
+      expect(await app.series(job.id)).toBeUndefined();
+      expect(await app.histograms(job.id)).toBeUndefined();
+      expect(await app.text(job.id, 'web1')).toEqual([]);
+    });
+
+    it('finds jobs by beginnings, by state and by `last`', async () => {
+      const { job } = await done();
+      for (const id of [job.id, job.id.slice(0, -1), 'last']) expect(await app.job(id)).toEqual(job);
+      expect(await app.jobs({ limit: 5 })).toEqual([job]);
+      expect(await app.jobs({ limit: 5, state: 'succeeded' })).toEqual([job]);
+      expect(await app.jobs({ limit: 5, state: 'running' })).toEqual([]);
+    });
+
+    it('fails by code, message and remedy', async () => {
+      const { job } = await done();
+      expect(await failureOf(app.job('nosuch'))).toEqual({
+        ...{ code: 'not-found', message: "there is no job 'nosuch'", remedy: '`perftrawl jobs ls` lists the jobs' },
+      });
+      expect(await failureOf(app.profile(job.id, 'web9'))).toMatchObject({
+        code: 'not-found',
+        remedy: 'its hosts are web1',
+      });
+      expect(await failureOf(app.run(job.id, { signal, onEvent: () => undefined }))).toMatchObject({
+        code: 'conflict',
+      });
+      expect(await failureOf(app.approvals.get(job.id))).toMatchObject({ code: 'conflict' });
+      expect((await app.cancel(job.id, signal)).state).toBe('succeeded');
+    });
+
+    it('fetches a raw file, from any byte on', async () => {
+      const { job } = await done();
+      for (const offset of [0, 7]) {
+        const parts = [];
+        for await (const part of app.fetchArtifact(job.id, 'web1', 'perf.data', offset, signal)) parts.push(part);
+        expect(Buffer.concat(parts.map((part) => part.data))).toEqual(data.subarray(offset));
+        expect(parts.at(-1)?.end).toEqual({ sha256, size: data.length });
+      }
+      const missing = async () => {
+        for await (const _part of app.fetchArtifact(job.id, 'web1', '../../etc/passwd', 0, signal))
+          expect.fail('a part');
+      };
+      expect(await failureOf(missing())).toMatchObject({ code: 'not-found' });
+    });
+
+    it('deletes a job', async () => {
+      const { job } = await done();
+      await app.deleteJob(job.id);
+      expect(await failureOf(app.job(job.id))).toMatchObject({ code: 'not-found' });
+    });
+
+    it('discards a job that is cancelled while it runs', async () => {
+      await served.close();
+      served = await servedApp({
+        web1: async ({ emit, stopped }) => {
+          emit({ kind: 'state', state: 'running', detail: '' });
+          await stopped;
+          emit({ kind: 'done', outcome: 'discarded', commandLines: [] });
+        },
+      });
+      app = await open(served);
+      const { id } = await app.submit(request(app.hosts('')));
+      let cancelled: Promise<unknown> | undefined;
+      const job = await app.run(id, {
+        signal,
+        onEvent: ({ kind }) => {
+          if (kind === 'capture') cancelled ??= app.cancel(id, signal);
+        },
+      });
+      expect(job.state).toBe('cancelled');
+      expect(await cancelled).toMatchObject({ state: 'cancelled' });
+    });
+
+    it('keeps users', async () => {
+      const { user, token } = await app.users.add({ name: 'dora', role: 'viewer', ttl: 60_000, withToken: true });
+      expect(token).toMatch(/^ptu\./);
+      expect(await app.users.list()).toContainEqual(user);
+      expect((await app.users.revoke('dora')).revoked).toBeGreaterThan(0);
+      expect(await failureOf(app.users.revoke('nobody'))).toMatchObject({ code: 'not-found' });
+      expect((await app.users.whoami()).role).toBe('admin');
+    });
+  });
+}
