@@ -7,6 +7,7 @@ import { holdOptimizer } from './optimizer.js';
 import type { PolicyIo } from './policy/policy-command.js';
 
 export async function runAgent(argv: readonly string[], io: AgentIo): Promise<number> {
+  if (argv[0] === 'enroll') return (await import('./enroll/enroll-command.js')).runEnroll(argv.slice(1), io);
   holdOptimizer();
   return (await import('./main.js')).runAgent(argv, io);
 }

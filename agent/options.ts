@@ -17,8 +17,13 @@ export type Serving =
   | { readonly on: 'stdio' }
   | { readonly on: 'socket'; readonly path: string }
   | { readonly on: 'tls'; readonly address: string; readonly cert: string; readonly key: string; readonly ca: string }
-  /** Controllers that the agent connects to, in the order of trying. */
-  | { readonly on: 'dial'; readonly addresses: readonly DialAddress[]; readonly files: IdentityFiles };
+  /** Controllers that the agent connects to, in the order of trying; `enrolledIn` is the state directory with an identity to renew. */
+  | {
+      readonly on: 'dial';
+      readonly addresses: readonly DialAddress[];
+      readonly files: IdentityFiles;
+      readonly enrolledIn?: string;
+    };
 
 export interface AgentOptions {
   readonly serving: Serving;
@@ -51,6 +56,8 @@ export const AGENT_HELP = `perftrawl agent: serve captures of this host
                                              on a connection that it opens itself, for hosts that nobody can
                                              reach; needs what \`perftrawl agent enroll\` wrote, or --cert,
                                              --key and --ca; comes back by itself when the connection is lost
+  perftrawl agent enroll --server HOST:PORT --token-file FILE
+                                             get a certificate for this host; see perftrawl agent enroll --help
 
 Options
   --state DIR          where captures are kept until they are fetched
@@ -90,7 +97,7 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): A
     perKind: positive('--max-per-kind', values['max-per-kind'], DEFAULT_LIMITS.perKind),
     total: positive('--max-captures', values['max-captures'], DEFAULT_LIMITS.total),
   };
-  const state = resolve(values.state ?? defaultState(env));
+  const state = stateDirectory(values.state, env);
   const mebibytes = positive('--spool-limit', values['spool-limit'], DEFAULT_SPOOL_LIMIT / 1024 / 1024);
   return {
     serving: servingOf(values, state),
@@ -145,7 +152,9 @@ function servingOf({ stdio, socket, listen, dial, cert, key, ca }: Values, state
   if (dial !== undefined) {
     const usual = identityFilesIn(state);
     const files = { cert: cert ?? usual.cert, key: key ?? usual.key, ca: ca ?? usual.ca };
-    return { on: 'dial', addresses: dial.map(dialAddress), files };
+    // Files that were named are somebody else's to renew.
+    const isEnrolled = (cert ?? key ?? ca) === undefined;
+    return { on: 'dial', addresses: dial.map(dialAddress), files, ...(isEnrolled ? { enrolledIn: state } : {}) };
   }
   if (listen === undefined && (cert ?? key ?? ca) !== undefined)
     throw wrong('--cert, --key and --ca belong to --listen or --dial');
@@ -170,6 +179,11 @@ function dialAddress(text: string): DialAddress {
   const port = Number(found?.[3]);
   if (found === null || port < 1 || port > 65_535) throw wrong(`${JSON.stringify(text)} is no CONTROLLER:PORT to dial`);
   return { host: found[1] ?? found[2], port };
+}
+
+/** Absolute. @param given as --state says it */
+export function stateDirectory(given: string | undefined, env: NodeJS.ProcessEnv): string {
+  return resolve(given ?? defaultState(env));
 }
 
 function defaultState(env: NodeJS.ProcessEnv): string {

@@ -25,6 +25,7 @@ import type {
 import type { Failure } from '../proto/failure.js';
 import type { HostHealth } from '../proto/host-health.js';
 import type { Approvals } from './approval/approval.js';
+import type { Identities } from './enroll/identities.js';
 import type { Users } from './users/users.js';
 
 /** How a host is reached. */
@@ -260,7 +261,10 @@ export interface RemovedFile {
 
 /** Methods reject with a FailureError. Host failures inside a job are values of its host runs, never rejections. */
 export interface App {
-  /** Hosts of the inventory that match a selector (`role=db,region!=eu`, `name=web-*`, '' for all). `localhost` is always one when there is no inventory. */
+  /**
+   * Hosts of the inventory and those that have enrolled, as far as they match a selector (`role=db,region!=eu`, `name=web-*`, '' for
+   * all). Where both have a name, the inventory's is it. `localhost` is always one when there is no inventory.
+   */
   hosts(selectorText: string): readonly Host[];
   describe(hosts: readonly Host[], signal: AbortSignal): Promise<readonly Answer<HostDescription>[]>;
   listProcesses(
@@ -311,5 +315,7 @@ export interface App {
   readonly users: Users;
   /** Of jobs that wait for a second person. */
   readonly approvals: Approvals;
+  /** Who may be a host, by which certificate. */
+  readonly identities: Identities;
   close(): Promise<void>;
 }

@@ -10,9 +10,9 @@ import { jobApprovals } from './approval/job-approvals.js';
 import { type ReadableAudit, storedAudit } from './audit/audit.js';
 import { type Actor, auditedApp } from './audit/audited-app.js';
 import { type Clock, systemClock } from './clock.js';
-import { certificateGate } from './dial-in/certificate-gate.js';
 import type { DialIn } from './dial-in/dial-in.js';
-import { openDialIn } from './dial-in/listener.js';
+import { identityServices } from './enroll/open-identities.js';
+import type { Revocations } from './enroll/revocations.js';
 import { HostPool } from './fleet/host-pool.js';
 import { type Inventory, localInventory, parseInventory } from './fleet/inventory.js';
 import { matchesSelector, parseSelector } from './fleet/selector.js';
@@ -32,6 +32,7 @@ import { sqliteApprovalStore } from './store/sqlite-approval-store.js';
 import { sqliteAuditStore } from './store/sqlite-audit-store.js';
 import { sqliteControlStore } from './store/sqlite-control-store.js';
 import { openSqlite } from './store/sqlite-database.js';
+import { sqliteIdentityStore } from './store/sqlite-identity-store.js';
 import { sqliteReleaseStore } from './store/sqlite-release-store.js';
 import { sqliteSampleStore } from './store/sqlite-sample-store.js';
 import { sqliteUserStore } from './store/sqlite-user-store.js';
@@ -65,6 +66,8 @@ export interface AppOptions {
   readonly clock?: Clock;
   /** Numbers from 0 up to, not including, 1. */
   readonly random?: () => number;
+  /** What nobody asked for and somebody should know; default: stderr. */
+  readonly log?: (text: string) => void;
 }
 
 export interface AppDialInOptions {
@@ -92,6 +95,8 @@ export interface LocalApp extends App {
   /** Agents that dial in, where `createApp` was told to take them. */
   readonly dialIn?: DialIn;
   readonly users: Users & Authenticator;
+  /** To be asked about each certificate that somebody shows, also that of a user. */
+  readonly revocations: Revocations;
   /** What was asked of this controller, and what came of it. */
   readonly audit: ReadableAudit;
   /** The same app as used by somebody else: what he asks for is written down as his. */
@@ -116,17 +121,24 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   const identityFiles = { ...identityFilesIn(caDirectory, 'controller'), ...inventory.identity };
   const database = openSqlite(path.join(dataDir, 'perftrawl.db'), clock.now());
   const ssh = options.ssh === undefined ? undefined : openSsh(options.ssh, inventory, dataDir);
+  const audit = storedAudit(sqliteAuditStore(database), () => clock.now());
+  const identity = identityServices({
+    ...{ store: sqliteIdentityStore(database), audit, clock, caDirectory, inventory: inventory.hosts },
+    log: options.log ?? ((text) => void process.stderr.write(`perftrawl: ${text}\n`)),
+  });
   const dialIn =
     options.dialIn === undefined
       ? undefined
-      : await openDialIn({
-          ...{ listen: options.dialIn.listen, log: options.dialIn.log, clock },
-          readIdentity: () => readIdentity(options.dialIn?.identity ?? identityFilesIn(caDirectory, 'server')),
-          gate: certificateGate((name) => inventory.hosts.find((host) => host.name === name)),
-        }).catch(async (error: unknown) => {
-          await database.close();
-          throw error;
-        });
+      : await identity
+          .listen({
+            ...{ listen: options.dialIn.listen, log: options.dialIn.log },
+            readIdentity: () => readIdentity(options.dialIn?.identity ?? identityFilesIn(caDirectory, 'server')),
+          })
+          .catch(async (error: unknown) => {
+            identity.close();
+            await database.close();
+            throw error;
+          });
   const pool = new HostPool({
     transports: {
       local: localTransport({
@@ -136,7 +148,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       }),
       tls: tlsTransport({
         ...{ readIdentity: () => readIdentity(identityFiles), connectTimeout },
-        inTurn: taskQueue(handshakesAtOnce).add,
+        ...{ inTurn: taskQueue(handshakesAtOnce).add, revocations: identity.revocations },
       }),
       ssh: ssh ?? unreachableBySsh,
       'dial-in': dialIn?.transport ?? noDialIn,
@@ -240,17 +252,18 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     caSha256: () => fileFingerprint(identityFiles.ca),
     localName,
   });
-  const audit = storedAudit(sqliteAuditStore(database), () => clock.now());
 
   const unaudited: LocalApp = {
     ...(dialIn === undefined ? {} : { dialIn }),
     users,
     audit,
     actingFor: (actor) => auditedApp(unaudited, audit, actor),
+    revocations: identity.revocations,
+    identities: identity.identities,
     approvals,
     hosts(selectorText) {
       const selector = parseSelector(selectorText);
-      return inventory.hosts.filter((host) => matchesSelector(host, selector));
+      return identity.hosts().filter((host) => matchesSelector(host, selector));
     },
     describe: (hosts, signal) => ask(hosts, 'describing', signal, (api, limited) => api.describe(limited)),
     listProcesses: (hosts, selector, signal) =>
@@ -381,6 +394,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       await releases.settle();
       await pool.close();
       await dialIn?.close();
+      identity.close();
       await database.close();
     },
   };

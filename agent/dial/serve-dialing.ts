@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PING_INTERVAL, SILENCE_LIMIT } from '../../proto/dial.js';
+import { toFailure } from '../../proto/failure.js';
 import type { CaptureService } from '../capture-service.js';
 import { AGENT_VERSION } from '../version.js';
 import { DIAL_BACKOFF } from './backoff.js';
@@ -17,7 +18,7 @@ const CONNECT_TIMEOUT = 15_000;
  */
 export async function serveDialing(
   service: CaptureService,
-  serving: { readonly addresses: readonly DialAddress[]; readonly files: IdentityFiles },
+  serving: { readonly addresses: readonly DialAddress[]; readonly files: IdentityFiles; readonly enrolledIn?: string },
   note: (line: string) => void,
   stop: AbortSignal,
 ): Promise<void> {
@@ -40,9 +41,30 @@ export async function serveDialing(
     },
     ended.signal,
   );
+  if (serving.enrolledIn !== undefined) renewing(serving.enrolledIn, serving.addresses, note, ended.signal);
   // The connection stays until the captures have ended, so that whoever follows them is told.
   const onStop = () => void service.stopAll().finally(() => ended.abort());
   if (stop.aborted) onStop();
   else stop.addEventListener('abort', onStop, { once: true });
   await dialing;
+}
+
+/** Beside the connection: the next one uses the new certificate. */
+function renewing(
+  state: string,
+  servers: readonly DialAddress[],
+  note: (line: string) => void,
+  signal: AbortSignal,
+): void {
+  import('../enroll/renewal.js')
+    .then(({ keepRenewed }) =>
+      keepRenewed(
+        {
+          ...{ state, servers, note, now: Date.now, random: Math.random },
+          sleep: (time, until) => sleep(time, undefined, { signal: until }).catch(() => undefined),
+        },
+        signal,
+      ),
+    )
+    .catch((error: unknown) => note(`the certificate is not renewed any more: ${toFailure(error).message}`));
 }

@@ -24,6 +24,7 @@ export const AUDITED_ACTS = [
   'make-enrol-token',
   'revoke-enrol-token',
   'enrol-host',
+  'forget-host',
   'renew-certificate',
   /** Somebody was not let in, or may not do what he asked for. */
   'refused',

@@ -33,10 +33,22 @@ export function auditedApp<T extends App>(app: T, audit: Audit, actor: Actor): T
       return act({ what: 'reject-job', jobId, detail }, () => app.approvals.reject(jobId, who, reason));
     },
   };
+  const identities: App['identities'] = {
+    ...app.identities,
+    createToken: (request) =>
+      act({ what: 'make-enrol-token', detail: { ...request } }, () => app.identities.createToken(request)),
+    revokeToken: (id) =>
+      act({ what: 'revoke-enrol-token', subject: id.slice(0, 80) }, () => app.identities.revokeToken(id)),
+    revoke: (which) =>
+      act({ what: 'revoke-certificate', subject: which.slice(0, 100) }, () => app.identities.revoke(which)),
+    forgetHost: (name) =>
+      act({ what: 'forget-host', hosts: [name.slice(0, 80)] }, () => app.identities.forgetHost(name)),
+  };
   return {
     ...app,
     users,
     approvals,
+    identities,
     async resume(id, options) {
       const jobId = (await app.job(id)).id;
       return act({ what: 'resume-job', jobId }, () => app.resume(jobId, options));

@@ -9,13 +9,14 @@
 import './reflect-metadata.js';
 
 import { webcrypto } from 'node:crypto';
-import { open, readFile, rm, stat } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import path from 'node:path';
 import * as x509 from '@peculiar/x509';
-import { type CertificateRole, marksOf } from '../../proto/certificate-role.js';
+import type { CertificateRole } from '../../proto/certificate-role.js';
 import { fail } from '../../proto/failure.js';
 import { makePrivateDirectory } from '../directories.js';
+import { algorithm, clockTolerance, generateKeys, newSerial, readAuthority, signCertificate } from './authority.js';
 
 export interface CertificateRequest {
   /** Becomes the common name and the file name. For agents the host's name in the inventory: controllers check for it. */
@@ -35,10 +36,7 @@ export interface IssuedCertificate {
   readonly notAfter: number;
 }
 
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const day = 86_400_000;
-/** Clocks of a fleet differ; a fresh certificate should be good everywhere at once. */
-const clockTolerance = 3_600_000;
 const caDays = 3650;
 
 /** Make the root. @throws FailureError 'conflict' when there is one already */
@@ -71,54 +69,15 @@ export async function issueCertificate(
   now: number,
 ): Promise<IssuedCertificate> {
   checkRequest(request);
-  const ca = await readCa(directory);
+  const ca = await readAuthority(directory);
   const keys = await generateKeys();
-  const certificate = await sign(ca, keys.publicKey, request, now);
+  const { name, addresses, role, days } = request;
+  const certificate = await signCertificate(ca, keys.publicKey, { name, addresses, role, life: days * day }, now);
   return writePair(directory, request.name, certificate, keys.privateKey);
 }
 
-async function sign(
-  ca: Authority,
-  publicKey: webcrypto.CryptoKey,
-  request: CertificateRequest,
-  now: number,
-): Promise<x509.X509Certificate> {
-  const notAfter = now + request.days * day;
-  if (notAfter > ca.certificate.notAfter.getTime()) {
-    throw fail(
-      'bad-request',
-      `${request.days} days would outlive the CA, which ends on ${ca.certificate.notAfter.toISOString()}`,
-      'ask for fewer days',
-    );
-  }
-  const names = [...new Set([request.name, ...request.addresses])];
-  const { unit, end } = marksOf(request.role);
-  return x509.X509CertificateGenerator.create(
-    {
-      serialNumber: newSerial(),
-      subject: [{ CN: [request.name] }, { OU: [unit] }],
-      issuer: ca.certificate.subject,
-      notBefore: new Date(now - clockTolerance),
-      notAfter: new Date(notAfter),
-      signingAlgorithm: algorithm,
-      publicKey,
-      signingKey: ca.key,
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage[`${end}Auth`]]),
-        new x509.SubjectAlternativeNameExtension(
-          names.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value })),
-        ),
-        await x509.AuthorityKeyIdentifierExtension.create(ca.certificate.publicKey),
-        await x509.SubjectKeyIdentifierExtension.create(publicKey),
-      ],
-    },
-    webcrypto,
-  );
-}
-
-const dnsName = /^(?=.{1,253}$)(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*$/;
+/** What may be in a certificate besides IP addresses. */
+export const dnsName = /^(?=.{1,253}$)(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*$/;
 
 function checkRequest(request: CertificateRequest): void {
   const wrong = [request.name, ...request.addresses].find((name) => isIP(name) === 0 && !dnsName.test(name));
@@ -134,45 +93,6 @@ function checkRequest(request: CertificateRequest): void {
   }
   if (!Number.isInteger(request.days) || request.days < 1) {
     throw fail('bad-request', `a certificate cannot be valid for ${request.days} days`, 'give a whole number of days');
-  }
-}
-
-async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-}
-
-/** 127 random bits: positive, and never the same twice. */
-function newSerial(): string {
-  const bytes = webcrypto.getRandomValues(new Uint8Array(16));
-  bytes[0] &= 0x7f;
-  return Buffer.from(bytes).toString('hex');
-}
-
-interface Authority {
-  readonly certificate: x509.X509Certificate;
-  readonly key: webcrypto.CryptoKey;
-}
-
-async function readCa(directory: string): Promise<Authority> {
-  const [certificate, key] = await Promise.all([
-    readCaFile(path.join(directory, 'ca.crt')),
-    readCaFile(path.join(directory, 'ca.key')),
-  ]);
-  try {
-    return {
-      certificate: new x509.X509Certificate(certificate),
-      key: await webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(key), algorithm, false, ['sign']),
-    };
-  } catch (cause) {
-    throw fail('bad-data', `the CA in ${directory} cannot be read`, 'restore ca.crt and ca.key from a backup', cause);
-  }
-}
-
-async function readCaFile(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw fail('not-found', `there is no CA: cannot read ${file}`, 'make one with `perftrawl ca init`', cause);
   }
 }
 

@@ -2,10 +2,13 @@
 import { X509Certificate } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { type CertificateRole, roleOf } from '../../proto/certificate-role.js';
 import { fail } from '../../proto/failure.js';
 
 export interface ListedCertificate {
   readonly name: string;
+  /** Undefined where the certificate has none of ours. */
+  readonly role: CertificateRole | undefined;
   /** Lower-case hex. */
   readonly serial: string;
   /** Lower-case hex SHA-256 of the DER certificate. */
@@ -28,6 +31,7 @@ export async function listCertificates(directory: string, now: number): Promise<
     const notAfter = Date.parse(certificate.validTo);
     listed.push({
       name: file.slice(0, -'.crt'.length),
+      role: roleOf(certificate),
       serial: certificate.serialNumber.toLowerCase(),
       fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
       notAfter,

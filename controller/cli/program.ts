@@ -6,6 +6,7 @@ import { artifactsCommand } from './commands/artifacts.js';
 import { caCommand } from './commands/ca.js';
 import { completionCommand } from './commands/completion.js';
 import { doctorCommand } from './commands/doctor.js';
+import { enrollTokenCommand } from './commands/enroll-token.js';
 import { exportCommand } from './commands/export.js';
 import { faultsCommand } from './commands/faults.js';
 import { histCommand } from './commands/hist.js';
@@ -29,7 +30,7 @@ import { UsageError } from './usage-error.js';
 const COMMANDS: readonly { readonly group: string; readonly makers: readonly CommandMaker[] }[] = [
   { group: 'Capture:', makers: [recordCommand, statCommand, stapCommand, faultsCommand, importCommand] },
   { group: 'Look:', makers: [showCommand, histCommand, textCommand, exportCommand, artifactsCommand, jobsCommand] },
-  { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand] },
+  { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand, enrollTokenCommand] },
   { group: 'Server:', makers: [serveCommand, usersCommand] },
   { group: 'On a single machine:', makers: [foldCommand, agentCommand, policyCommand] },
   { group: 'About:', makers: [versionCommand, completionCommand] },

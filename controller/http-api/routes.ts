@@ -33,6 +33,13 @@ export const LEAST_ROLE = {
   'GET /v1/users': 'admin',
   'POST /v1/users': 'admin',
   'DELETE /v1/users/:user': 'admin',
+  'GET /v1/enrolled-hosts': 'viewer',
+  'DELETE /v1/enrolled-hosts/:host': 'admin',
+  'GET /v1/enroll-tokens': 'admin',
+  'POST /v1/enroll-tokens': 'admin',
+  'DELETE /v1/enroll-tokens/:token': 'admin',
+  'GET /v1/certificates': 'admin',
+  'POST /v1/certificates/revoke': 'admin',
 } as const satisfies Record<string, Role>;
 
 export type Route = keyof typeof LEAST_ROLE;

@@ -13,6 +13,7 @@ import type { Route } from '../http-api/routes.js';
 import type { AddedUser, Caller, User } from '../users/users.js';
 import { ApiClient, type ApiClientOptions, type Asked } from './api-client.js';
 import { followToEnd } from './job-following.js';
+import { remoteIdentities } from './remote-identities.js';
 
 export interface RemoteAppOptions extends ApiClientOptions {
   readonly clock: Clock;
@@ -175,6 +176,7 @@ export async function openRemoteApp(options: RemoteAppOptions): Promise<App> {
       revoke: async (user) => (await ask<{ user: User }>('DELETE /v1/users/:user', { parameters: { user } })).user,
       whoami: async () => (await ask<{ caller: Caller }>('GET /v1/whoami')).caller,
     },
+    identities: remoteIdentities(ask),
     // Who that is, the server knows better than its client.
     approvals: {
       get: async (job) => (await ask<{ approval: Approval }>('GET /v1/jobs/:job/approval', ofJob(job))).approval,

@@ -125,6 +125,49 @@ const migrations: readonly Migration[] = [
       create index pending_releases_by_host on pending_releases (host, noted);
     `,
   },
+  {
+    version: 6,
+    sql: `
+      create table certificates (
+        fingerprint text primary key,
+        serial text not null,
+        name text not null,
+        role text not null,
+        issued real not null,
+        not_after real not null,
+        revoked real not null
+      );
+      create index certificates_by_name on certificates (name);
+      create index certificates_by_end on certificates (not_after);
+      create index certificates_revoked on certificates (revoked) where revoked > 0;
+      create table enroll_tokens (
+        id text primary key,
+        secret_hash text not null,
+        labels text not null,
+        name_pattern text not null,
+        uses integer not null,
+        used integer not null,
+        certificate_life real not null,
+        may_replace integer not null,
+        created real not null,
+        expires real not null,
+        revoked real not null
+      );
+      create table enrolled_hosts (
+        name text primary key,
+        labels text not null,
+        fingerprint text not null,
+        serial text not null,
+        key_sha256 text not null,
+        token_id text not null,
+        certificate_life real not null,
+        enrolled real not null,
+        renewed real not null,
+        last_seen real not null,
+        address text not null
+      );
+    `,
+  },
 ];
 
 /** The version that this program writes. */

@@ -17,6 +17,8 @@ export interface SqliteDatabase {
   readonly db: Kysely<Tables>;
   /** Run `work`; what SQLite throws comes out as a FailureError that says what was `doing`. */
   guard<T>(doing: string, work: () => Promise<T>): Promise<T>;
+  /** Rows of a query without parameters, at once; `Row` has to be what the migrations make of it. */
+  readNow<Row>(doing: string, query: string): readonly Row[];
   close(): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ export function openSqlite(path: string, now: number): SqliteDatabase {
         throw explain(path, doing, error);
       }
     },
+    readNow: <Row>(doing: string, query: string) => explained(path, doing, () => raw.prepare<[], Row>(query).all()),
     async close() {
       await db.destroy();
       // kysely closes only what it has used.

@@ -11,6 +11,9 @@ export interface Tables {
   users: UserTable;
   approval_decisions: ApprovalDecisionTable;
   pending_releases: PendingReleaseTable;
+  certificates: CertificateTable;
+  enroll_tokens: EnrollTokenTable;
+  enrolled_hosts: EnrolledHostTable;
   audit: AuditTable;
   audit_head: AuditHeadTable;
 }
@@ -103,4 +106,47 @@ export interface PendingReleaseTable {
   address: string;
   /** Milliseconds since 1970 UTC. */
   noted: number;
+}
+
+/** Signed for hosts, or revoked. Times are milliseconds since 1970 UTC, 0: never; here and below. */
+export interface CertificateTable {
+  fingerprint: string;
+  serial: string;
+  name: string;
+  role: string;
+  issued: number;
+  not_after: number;
+  revoked: number;
+}
+
+export interface EnrollTokenTable {
+  id: string;
+  secret_hash: string;
+  /** JSON of an object of strings. */
+  labels: string;
+  name_pattern: string;
+  uses: number;
+  used: number;
+  /** Milliseconds. */
+  certificate_life: number;
+  may_replace: number;
+  created: number;
+  expires: number;
+  revoked: number;
+}
+
+export interface EnrolledHostTable {
+  name: string;
+  /** JSON of an object of strings. */
+  labels: string;
+  fingerprint: string;
+  serial: string;
+  key_sha256: string;
+  token_id: string;
+  /** Milliseconds. */
+  certificate_life: number;
+  enrolled: number;
+  renewed: number;
+  last_seen: number;
+  address: string;
 }

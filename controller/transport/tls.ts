@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import net, { isIP } from 'node:net';
 import tls from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
-import { type FailureError, fail } from '../../proto/failure.js';
+import { roleOf } from '../../proto/certificate-role.js';
+import { FailureError, fail } from '../../proto/failure.js';
 import type { Address, Host } from '../api.js';
+import type { Revocations } from '../enroll/revocations.js';
 import { firstBytes } from './first-bytes.js';
 import type { Identity } from './identity.js';
 import type { Transport } from './transport.js';
@@ -19,6 +21,8 @@ export interface TlsOptions {
    * Default: all at once.
    */
   readonly inTurn?: <T>(handshake: () => Promise<T>) => Promise<T>;
+  /** Default: no certificate was revoked. */
+  readonly revocations?: Revocations;
 }
 
 type TlsAddress = Extract<Address, { transport: 'tls' }>;
@@ -32,11 +36,40 @@ export function tlsTransport(options: TlsOptions): Transport {
       const identity = await options.readIdentity();
       const inTurn = options.inTurn ?? ((handshake) => handshake());
       const connection = await connect(host, address, options.connectTimeout, signal);
-      return inTurn(() =>
+      const socket = await inTurn(() =>
         shakeHands(connection, { host, address, identity, contextOf, signal, timeout: options.connectTimeout }),
       );
+      try {
+        await admit(socket, host, address, options.revocations);
+        return socket;
+      } catch (error) {
+        socket.destroy();
+        throw error;
+      }
     },
   };
+}
+
+/**
+ * TLS has found the certificate good; it must also be that of an agent, and not revoked, now and as long as the connection lasts.
+ * @throws FailureError 'untrusted'
+ */
+async function admit(
+  socket: tls.TLSSocket,
+  host: Host,
+  address: TlsAddress,
+  revocations: Revocations | undefined,
+): Promise<void> {
+  const certificate = socket.getPeerX509Certificate();
+  const role = certificate === undefined ? undefined : roleOf(certificate);
+  if (certificate === undefined || role !== 'agent') {
+    const message = `what answers for ${host.name} at ${place(address)} has a certificate of role ${role ?? 'none'}`;
+    throw fail('untrusted', message, `issue that agent one with \`perftrawl ca issue ${host.name}\``);
+  }
+  const revoked = await revocations?.check(certificate);
+  if (revoked !== undefined) throw new FailureError(revoked);
+  const release = revocations?.hold(certificate, ({ message }) => socket.destroy(new Error(message)));
+  if (release !== undefined) socket.once('close', release);
 }
 
 async function connect(host: Host, address: TlsAddress, timeout: number, signal: AbortSignal): Promise<net.Socket> {

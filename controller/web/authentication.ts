@@ -19,7 +19,7 @@ export interface AuthenticationOptions {
   readonly authenticator: Authenticator;
   readonly limit: LoginLimit;
   /** Which user a certificate of the CA is for, or why for none. */
-  readonly userOf: (certificate: X509Certificate) => string | Failure;
+  readonly userOf: (certificate: X509Certificate) => Promise<string | Failure>;
 }
 
 /** A certificate decides when there is one: a bad one is not made good by a token. @throws FailureError 'untrusted' or 'exhausted' */
@@ -47,7 +47,7 @@ async function identify(credentials: Credentials, options: AuthenticationOptions
     if (certificateProblem !== '') {
       return untrusted(`the server does not trust this client certificate: ${certificateProblem}`);
     }
-    const user = userOf(certificate);
+    const user = await userOf(certificate);
     return typeof user === 'string' ? authenticator.byCertificate(user) : user;
   }
   if (authorization === undefined) return untrusted('the request says nothing about who asks');

@@ -27,7 +27,7 @@ export interface HttpServerOptions {
   readonly endpoints: Readonly<Record<Route, Endpoint>>;
   readonly authenticator: Authenticator;
   /** Which user a client certificate of the CA is for, or why for none. */
-  readonly userOf: (certificate: X509Certificate) => string | Failure;
+  readonly userOf: (certificate: X509Certificate) => Promise<string | Failure>;
   /** The app as used by somebody. */
   readonly appFor: (actor: Actor) => App;
   /** Told of every refusal for want of trust or of a role. */

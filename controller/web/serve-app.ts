@@ -8,6 +8,7 @@ import type { Route } from '../http-api/routes.js';
 import type { Endpoint } from './endpoint.js';
 import { eventEndpoint } from './endpoints/event-endpoint.js';
 import { hostEndpoints } from './endpoints/host-endpoints.js';
+import { identityEndpoints } from './endpoints/identity-endpoints.js';
 import { jobEndpoints } from './endpoints/job-endpoints.js';
 import { resultEndpoints } from './endpoints/result-endpoints.js';
 import { userEndpoints } from './endpoints/user-endpoints.js';
@@ -43,11 +44,13 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
     ...eventEndpoint(app, runner, clock),
     ...resultEndpoints(),
     ...userEndpoints(),
+    ...identityEndpoints(),
   };
   await runner.resumeInterrupted();
   try {
     const server = await openHttpServer({
-      ...{ identity, listen, endpoints, userOf, clock, log, name, authenticator: app.users },
+      ...{ identity, listen, endpoints, clock, log, name, authenticator: app.users },
+      userOf: async (certificate) => (await app.revocations.check(certificate)) ?? userOf(certificate),
       appFor: (actor) => app.actingFor(actor),
       async onRefusal({ what, failure, ...actor }) {
         log({ level: 'warning', event: 'refused', who: actor.who, from: actor.from, what, failure });

@@ -1,6 +1,7 @@
 // Every parser that takes bytes from outside. To add one: an entry in a file of targets/, which says where its bytes come from.
 import type { FuzzTarget } from './target.js';
 import { CONTROLLER_TARGETS } from './targets/controller-targets.js';
+import { ENROLL_TARGETS } from './targets/enroll-targets.js';
 import { HOST_TARGETS } from './targets/host-targets.js';
 import { PERF_TARGETS } from './targets/perf-targets.js';
 import { STAP_TARGETS } from './targets/stap-targets.js';
@@ -14,4 +15,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...HOST_TARGETS,
   ...WIRE_TARGETS,
   ...CONTROLLER_TARGETS,
+  ...ENROLL_TARGETS,
 ];

@@ -4,8 +4,9 @@ import { join, resolve } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
 import { CERTIFICATE_ROLES, type CertificateRole } from '../../../proto/certificate-role.js';
 import { type IssuedCertificate, initCa, issueCertificate } from '../../ca/certificate-authority.js';
-import { listCertificates } from '../../ca/certificate-list.js';
+import { type ListedCertificate, listCertificates } from '../../ca/certificate-list.js';
 import { configDirectory } from '../../directories.js';
+import type { ListedIdentity } from '../../enroll/identities.js';
 import { type CliSession, examples } from '../command.js';
 import type { CommandContext } from '../context.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
@@ -71,20 +72,48 @@ async function runIssue(context: CommandContext, request: IssueRequest): Promise
   return EXIT.ok;
 }
 
+/** Another directory than the usual one is listed as it is: what was revoked is known of the usual CA only. */
 async function runListCertificates(
   context: CommandContext,
   request: { readonly directory: string | undefined },
 ): Promise<ExitCode> {
-  const listed = await listCertificates(directoryOf(context, request.directory), context.io.now());
+  const { directory } = request;
+  const listed =
+    directory === undefined
+      ? await context.withApp((app) => app.identities.certificates())
+      : await listCertificates(resolve(directory), context.io.now());
   if (context.isJson) await writeJson(context.io, listed);
   else if (listed.length === 0) await writeLines(context.io.stdout, ['no certificates but the root']);
-  else {
-    await writeLines(
-      context.io.stdout,
-      listed.map((one) => `${one.name}  ${one.state}  until ${momentText(one.notAfter)} UTC  serial ${one.serial}`),
-    );
-  }
+  else await writeLines(context.io.stdout, listed.map(certificateLine));
   return EXIT.ok;
+}
+
+function certificateLine({ name, role, state, notAfter, serial }: ListedCertificate | ListedIdentity): string {
+  return `${name}  ${role ?? 'no role'}  ${state}  until ${momentText(notAfter)} UTC  serial ${serial}`;
+}
+
+async function runRevoke(context: CommandContext, which: string): Promise<ExitCode> {
+  return context.withApp(async (app) => {
+    const revoked = await app.identities.revoke(which);
+    if (context.isJson) await writeJson(context.io, { revoked });
+    else if (revoked.length === 0) await writeLines(context.io.stdout, ['it was revoked before']);
+    else await writeLines(context.io.stdout, revoked.map(certificateLine));
+    return EXIT.ok;
+  });
+}
+
+/** One per line: the file of `perftrawl agent --revoked`. */
+async function runRevoked(context: CommandContext): Promise<ExitCode> {
+  return context.withApp(async (app) => {
+    const revoked = (await app.identities.certificates()).filter(({ state }) => state === 'revoked');
+    if (context.isJson) await writeJson(context.io, { revoked });
+    else
+      await writeLines(
+        context.io.stdout,
+        revoked.map(({ fingerprint, role, name }) => `${fingerprint} # ${role} ${name}`),
+      );
+    return EXIT.ok;
+  });
 }
 
 export function caCommand(session: CliSession) {
@@ -118,15 +147,31 @@ export function caCommand(session: CliSession) {
     )
     .action(async (name, flags) => session.end(await runIssue(session.context(), parseIssue(name, flags))));
   const ls = new Command('ls')
-    .description('list the certificates that are kept beside the root, and whether they are still good')
+    .description(
+      'list the certificates beside the root and those of hosts that have enrolled, and whether they are still good',
+    )
     .option('--dir <directory>', 'where the CA is (default: ~/.config/perftrawl/ca)')
     .addHelpText('after', examples([{ does: 'what ends when', line: 'perftrawl ca ls' }]))
     .action(async (flags) => session.end(await runListCertificates(session.context(), { directory: flags.dir })));
+  const revoke = new Command('revoke')
+    .description('end what certificates are good for, at once and for good; hosts that have them are cut off')
+    .argument('<certificate>', 'a name (all that are good), a serial number or a SHA-256 fingerprint')
+    .addHelpText('after', examples([{ does: 'the key of a host was stolen', line: 'perftrawl ca revoke db7' }]))
+    .action(async (which) => session.end(await runRevoke(session.context(), which)));
+  const revoked = new Command('revoked')
+    .description('the fingerprints of revoked certificates, one per line, for agents that listen (--revoked)')
+    .addHelpText(
+      'after',
+      examples([{ does: 'to be copied to the agents', line: 'perftrawl ca revoked > revoked.txt' }]),
+    )
+    .action(async () => session.end(await runRevoked(session.context())));
   return new Command('ca')
-    .description('certificates for agents that are reached over mTLS')
+    .description('certificates: of agents, controllers, servers and users')
     .addCommand(init)
     .addCommand(issue)
     .addCommand(ls)
+    .addCommand(revoke)
+    .addCommand(revoked)
     .addHelpText(
       'after',
       examples([

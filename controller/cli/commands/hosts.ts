@@ -2,6 +2,7 @@
 import { Command } from '@commander-js/extra-typings';
 import type { ProcessSelector } from '../../../proto/capture.js';
 import type { Host } from '../../api.js';
+import type { EnrolledHost } from '../../enroll/identities.js';
 import { destinationText } from '../../transport/ssh/destination.js';
 import { type CliSession, examples, HOST_OPTIONS, SELECTOR_OPTIONS } from '../command.js';
 import type { CommandContext } from '../context.js';
@@ -10,6 +11,7 @@ import { writeJson, writeLines } from '../io.js';
 import { parseSelector, type TargetOptions } from '../options/target.js';
 import { failureText } from '../render/failure-text.js';
 import { fitTable } from '../render/fit-table.js';
+import { momentText } from '../render/time-text.js';
 import { type HostChoice, type HostFlags, parseHostChoice, selectHosts } from '../run-job.js';
 
 export interface ProcessesRequest extends HostChoice {
@@ -24,11 +26,21 @@ function parseProcesses(flags: TargetOptions & HostFlags): ProcessesRequest {
 async function runHosts(context: CommandContext, request: HostChoice): Promise<ExitCode> {
   return context.withApp(async (app) => {
     const hosts = selectHosts(app, request);
+    const isAnyEnrolled = hosts.some(({ address }) => address.transport === 'dial-in');
+    const enrolled = isAnyEnrolled ? await app.identities.enrolledHosts() : [];
+    const enrolledOf = new Map(enrolled.map((one) => [one.name, one]));
     if (context.isJson) {
-      await writeJson(context.io, { hosts });
+      await writeJson(context.io, {
+        hosts: hosts.map((host) =>
+          host.address.transport === 'dial-in' ? { ...host, enrolled: enrolledOf.get(host.name) } : host,
+        ),
+      });
       return EXIT.ok;
     }
-    const rows = hosts.map((host) => [host.name, host.address.transport, addressText(host), labelsText(host)]);
+    const rows = hosts.map((host) => {
+      const address = host.address.transport === 'dial-in' ? seenText(enrolledOf.get(host.name)) : addressText(host);
+      return [host.name, host.address.transport, address, labelsText(host)];
+    });
     const columns = [
       { heading: 'HOST' },
       { heading: 'TRANSPORT' },
@@ -109,9 +121,18 @@ async function runClean(
   });
 }
 
+async function runForget(context: CommandContext, name: string): Promise<ExitCode> {
+  return context.withApp(async (app) => {
+    const host = await app.identities.forgetHost(name);
+    if (context.isJson) await writeJson(context.io, { forgotten: host });
+    else await writeLines(context.io.stdout, [`forgot ${host.name}; its certificates are revoked`]);
+    return EXIT.ok;
+  });
+}
+
 export function hostsCommand(session: CliSession) {
   const list = new Command('ls')
-    .description('list the hosts of the inventory')
+    .description('list the hosts: those of the inventory and those that have enrolled')
     .addOption(HOST_OPTIONS.on)
     .addOption(HOST_OPTIONS.hosts)
     .addHelpText(
@@ -144,11 +165,17 @@ export function hostsCommand(session: CliSession) {
     .action(async (flags) =>
       session.end(await runClean(session.context(), { ...parseHostChoice(flags), isForced: flags.force === true })),
     );
+  const forget = new Command('forget')
+    .description('forget a host that has enrolled: its certificates are revoked, and its name is free again')
+    .argument('<host>', 'the name')
+    .addHelpText('after', examples([{ does: 'a host was taken out of service', line: 'perftrawl hosts forget db7' }]))
+    .action(async (name) => session.end(await runForget(session.context(), name)));
   return new Command('hosts')
-    .description('the hosts of the inventory, and what runs on them')
+    .description('the hosts of the inventory and those that have enrolled, and what runs on them')
     .addCommand(list, { isDefault: true })
     .addCommand(processes)
     .addCommand(clean)
+    .addCommand(forget)
     .addHelpText(
       'after',
       examples([
@@ -168,6 +195,12 @@ function addressText({ address }: Host): string {
     case 'ssh':
       return [...(address.jumps ?? []), destinationText(address)].join('/');
   }
+}
+
+/** Where from, and when, an agent that dials in was seen the last time. */
+function seenText(host: EnrolledHost | undefined): string {
+  if (host === undefined || host.lastSeen === 0) return 'not seen yet';
+  return `${host.address} at ${momentText(host.lastSeen)} UTC`;
 }
 
 function labelsText({ labels }: Host): string {

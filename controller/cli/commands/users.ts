@@ -6,7 +6,7 @@ import { type CliSession, examples } from '../command.js';
 import type { CommandContext } from '../context.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { writeJson, writeLines } from '../io.js';
-import { parseDuration } from '../options/duration.js';
+import { parseLifetime } from '../options/duration.js';
 import { parseChoice } from '../options/numbers.js';
 import { fitTable } from '../render/fit-table.js';
 import { momentText } from '../render/time-text.js';
@@ -22,7 +22,7 @@ interface AddFlags {
 /** @throws UsageError */
 function parseAdd(name: string, flags: AddFlags): NewUser {
   const role: Role = parseChoice('--role', flags.role, ROLES);
-  const ttl = flags.ttl === undefined ? undefined : parseDuration('--ttl', flags.ttl);
+  const ttl = flags.ttl === undefined ? undefined : parseLifetime('--ttl', flags.ttl);
   return { name, role, ttl, withToken: flags.token };
 }
 

@@ -18,6 +18,18 @@ export function parseDuration(option: string, text: string): Milliseconds {
   return value;
 }
 
+/** How long something is good, such as a token. @throws UsageError naming `option`, unless it is from 1s to ten years, as 1h or 30d */
+export function parseLifetime(option: string, text: string): Milliseconds {
+  const match = /^(\d{1,9})([smhd])$/.exec(text);
+  const value = match === null ? Number.NaN : Number(match[1]) * (match[2] === 'd' ? 24 * UNITS.h : UNITS[match[2]]);
+  if (!(value >= UNITS.s && value <= 3650 * 24 * UNITS.h)) {
+    throw new UsageError(
+      `${option}: '${text}' is not from 1s to 3650d; give a number and a unit, such as 30m, 1h or 7d`,
+    );
+  }
+  return value;
+}
+
 /** `0`: not at all; else as `parseDuration`, at least 100 ms. */
 export function parsePrintInterval(option: string, text: string): Milliseconds {
   if (/^0(ms|s|m|h)?$/.test(text)) return 0;

@@ -210,7 +210,7 @@ describe('ca', () => {
     const listed = await run(['ca', 'ls', '--dir', ca, '--json'], { app });
     expect(JSON.parse(listed.stdout).map((one: { name: string }) => one.name)).toEqual(['web1', 'web2']);
     expect((await run(['ca', 'ls', '--dir', ca], { app })).stdout).toMatch(
-      /^web1 {2}(good|expired) {2}until .* UTC {2}serial [0-9a-f]+$/m,
+      /^web1 {2}agent {2}(good|expired) {2}until .* UTC {2}serial [0-9a-f]+$/m,
     );
     expect((await run(['ca', 'issue', '../x', '--dir', ca], { app })).code).toBe(2);
     expect((await run(['ca', 'issue', 'web2', '--days', '0', '--dir', ca], { app })).code).toBe(2);

@@ -15,6 +15,7 @@ import type {
 import { runCli } from '../../../controller/cli/cli.js';
 import type { AppOptions } from '../../../controller/cli/context.js';
 import type { CliIo } from '../../../controller/cli/io.js';
+import type { EnrolledHost, EnrollToken, ListedIdentity } from '../../../controller/enroll/identities.js';
 import type { Role } from '../../../controller/users/role.js';
 import type { User } from '../../../controller/users/users.js';
 import type { CounterSeries } from '../../../profile/counter-series.js';
@@ -119,6 +120,29 @@ export const FAILED_RUN = runOf('web2', {
 function userOf(name: string, role: Role): User {
   return { name, role, created: 1_700_000_000_000, expires: 0, revoked: 0, hasToken: true };
 }
+
+const TOKEN: EnrollToken = {
+  ...{
+    id: '0123456789abcdef',
+    labels: { role: 'db' },
+    namePattern: 'db*',
+    uses: 50,
+    used: 2,
+    certificateLife: 604_800_000,
+  },
+  ...{ mayReplace: false, created: 1_700_000_000_000, expires: 1_700_003_600_000, revoked: 0 },
+};
+
+const CERTIFICATE: ListedIdentity = {
+  ...{ name: 'db1', role: 'dial-in-agent', serial: '0a', fingerprint: 'c0ffee', notAfter: 1_700_600_000_000 },
+  ...{ state: 'revoked', from: 'enrolled' },
+};
+
+export const ENROLLED: EnrolledHost = {
+  ...{ name: 'db1', labels: { role: 'db' }, fingerprint: 'c0ffee', serial: '0a', keySha256: 'bead', tokenId: TOKEN.id },
+  ...{ certificateLife: 604_800_000, enrolled: 1_700_000_000_000, renewed: 1_700_000_000_000 },
+  ...{ lastSeen: 1_700_000_000_000, address: '10.0.0.7' },
+};
 
 export class FakeApp implements App {
   inventory: readonly Host[] = [WEB1, WEB2];
@@ -231,6 +255,18 @@ export class FakeApp implements App {
     list: async () => [userOf('alice', 'operator')],
     revoke: async (name) => ({ ...userOf(name, 'viewer'), revoked: 1 }),
     whoami: async () => ({ name: 'alice', role: 'operator', by: 'token', expires: 0 }),
+  };
+  readonly identities: App['identities'] = {
+    createToken: async (request) => {
+      this.calls.push(`token ${JSON.stringify(request)}`);
+      return { token: TOKEN, text: 'pte.token' };
+    },
+    tokens: async () => [TOKEN],
+    revokeToken: async (id) => ({ ...TOKEN, id, revoked: 1 }),
+    certificates: async () => [{ ...CERTIFICATE, state: 'good' }, CERTIFICATE],
+    revoke: async (which) => [{ ...CERTIFICATE, name: which }],
+    enrolledHosts: async () => [ENROLLED],
+    forgetHost: async (name) => ({ ...ENROLLED, name }),
   };
   readonly approvals: App['approvals'] = {
     get: async (jobId) => ({

@@ -50,6 +50,7 @@ describe('the database file', () => {
       { version: 3, applied: 1 },
       { version: 4, applied: 1 },
       { version: 5, applied: 1 },
+      { version: 6, applied: 1 },
     ]);
     expect(raw.pragma('journal_mode', { simple: true })).toBe('wal');
     raw.close();
@@ -67,6 +68,7 @@ describe('the database file', () => {
     const raw = new Database(file);
     raw.exec('drop table histogram_series; drop table text_lines; drop table users; drop table approval_decisions');
     raw.exec('drop table pending_releases');
+    raw.exec('drop table certificates; drop table enroll_tokens; drop table enrolled_hosts');
     raw.exec('delete from migrations where version > 1');
     // As the first version wrote them: without parts.
     raw.prepare('insert into host_runs values (?, ?, 0, ?, ?)').run('a', 'h', 'waiting', JSON.stringify(run));

@@ -1,0 +1,99 @@
+// Which agents may dial in: those with a certificate that an enrolment gave them, and hosts that the inventory says dial in.
+import type { X509Certificate } from 'node:crypto';
+import type { Milliseconds } from '../../proto/capture.js';
+import { nameOf, roleOf } from '../../proto/certificate-role.js';
+import { type Failure, toFailure } from '../../proto/failure.js';
+import type { Address } from '../api.js';
+import type { Clock } from '../clock.js';
+import type { AgentGate } from '../dial-in/agent-gate.js';
+import type { IdentityStore } from '../store/identity-store.js';
+import { fingerprintOf } from '../transport/ca-fingerprint.js';
+import type { Revocations } from './revocations.js';
+
+export interface EnrolledGateOptions {
+  readonly store: IdentityStore;
+  readonly revocations: Revocations;
+  readonly inventoryAddress: (name: string) => Address | undefined;
+  readonly clock: Clock;
+  /** Ends the connection of a host whose certificate was revoked. */
+  readonly drop: (host: string, reason: string) => void;
+  readonly log: (text: string) => void;
+}
+
+/** Hosts that were seen are written down together. */
+const flushInterval: Milliseconds = 2000;
+
+/** `close` writes down what is left to write. */
+export function enrolledGate(options: EnrolledGateOptions): AgentGate & { close(): Promise<void> } {
+  const { store, revocations, inventoryAddress, clock, drop, log } = options;
+  const admitted = new Map<string, { readonly release: () => void; readonly notAfter: number }>();
+  const seen = new Map<string, { readonly address: string; readonly at: number }>();
+  const closing = new AbortController();
+  let flushing: Promise<void> | undefined;
+
+  async function refusalOf(certificate: X509Certificate, name: string): Promise<Failure | undefined> {
+    const revoked = await revocations.check(certificate);
+    if (revoked !== undefined) return revoked;
+    const stored = await store.certificate(fingerprintOf(certificate));
+    const isEnrolled = stored !== undefined && (await store.host(name)) !== undefined;
+    if (isEnrolled || inventoryAddress(name)?.transport === 'dial-in') return undefined;
+    const message = `the certificate of ${name} is of this CA, and no host of that name is known`;
+    return untrusted(
+      message,
+      'enroll it with `perftrawl agent enroll`, or add it to the inventory with address: dial-in',
+    );
+  }
+
+  async function flush(): Promise<void> {
+    const hosts = [...seen].map(([name, { address, at }]) => ({ name, address, at }));
+    seen.clear();
+    try {
+      if (hosts.length > 0) await store.seen(hosts);
+    } catch (error) {
+      log(`cannot write down which hosts were seen: ${toFailure(error).message}`);
+    }
+  }
+
+  return {
+    async admit(certificate) {
+      const name = nameOf(certificate);
+      if (roleOf(certificate) !== 'dial-in-agent' || name === undefined) {
+        const message = `a certificate of role ${roleOf(certificate) ?? 'none'} is not for dialing in`;
+        return untrusted(message, 'the agent needs one from `perftrawl agent enroll`');
+      }
+      const refusal = await refusalOf(certificate, name);
+      if (refusal !== undefined) return refusal;
+      admitted.get(name)?.release();
+      const release = revocations.hold(certificate, ({ message }) => {
+        admitted.delete(name);
+        drop(name, message);
+      });
+      admitted.set(name, { release, notAfter: Date.parse(certificate.validTo) });
+      return { host: name };
+    },
+    seen(host, address, at) {
+      seen.set(host, { address, at });
+      // A connection does not outlive the certificate that it was opened with: the agent comes back with its new one.
+      const known = admitted.get(host);
+      if (known !== undefined && at > known.notAfter) {
+        admitted.delete(host);
+        known.release();
+        drop(host, 'the certificate of this connection has ended');
+      }
+      flushing ??= clock.sleep(flushInterval, closing.signal).then(async () => {
+        flushing = undefined;
+        await flush();
+      });
+    },
+    async close() {
+      closing.abort();
+      for (const { release } of admitted.values()) release();
+      await flushing;
+      await flush();
+    },
+  };
+}
+
+function untrusted(message: string, remedy: string): Failure {
+  return { code: 'untrusted', message, remedy };
+}
