@@ -21,6 +21,7 @@ import { fetchArtifact, findArtifact } from './jobs/artifact-fetch.js';
 import { defaultIntakeLimits } from './jobs/capture-intake.js';
 import { withDeadline } from './jobs/deadline.js';
 import { fanOut, taskQueue } from './jobs/fan-out.js';
+import { IntakeRoom } from './jobs/intake-room.js';
 import { newJobId } from './jobs/job-id.js';
 import { checkRequest, findJob, listJobs, toJob } from './jobs/job-lookup.js';
 import { addStored, findStored, isEnded, type JobRunTools, runJob } from './jobs/job-run.js';
@@ -165,6 +166,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   const tools: JobRunTools = {
     ...{ control, samples, agents, clock, random, modules, releases },
     limits: defaultIntakeLimits,
+    room: new IntakeRoom(),
   };
   const { decode } = tools.limits;
   /** Owners that `submit` wrote down: they hold a job until it is run. */

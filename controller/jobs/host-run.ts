@@ -11,6 +11,7 @@ import { partsOf } from './capture-gives.js';
 import { CaptureIntake, type CaptureResult, type IntakeLimits } from './capture-intake.js';
 import { withDeadline } from './deadline.js';
 import { checkHost } from './host-check.js';
+import { type IntakeRoom, memoryOf } from './intake-room.js';
 import type { ModuleSupply } from './module-supply.js';
 import type { Rendezvous } from './rendezvous.js';
 import type { RunRecord } from './run-record.js';
@@ -40,6 +41,8 @@ export interface HostRunOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly limits: IntakeLimits;
+  /** Taken by `record`; whoever runs this gives it back once the result is kept. */
+  readonly room: IntakeRoom;
   /** Where scripts are compiled; undefined when the host does that by itself. */
   readonly modules: ModuleSupply | undefined;
   /** Where it meets the hosts that it begins together with; undefined when it begins by itself. */
@@ -231,6 +234,8 @@ class HostRunDrive {
         }
         if (next.done === true) return undefined;
         this.#broken = undefined;
+        await this.#options.room.take(record, memoryOf(next.value.body), this.#interrupt);
+        if (this.#interrupt.aborted) return undefined;
         this.#intake.take(next.value);
         await record.take(next.value.sequence, next.value.body);
         if (next.value.body.kind === 'done') {

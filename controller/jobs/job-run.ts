@@ -12,6 +12,7 @@ import { Aggregate, type Merged, wantedTypes } from './aggregate.js';
 import type { CaptureResult, IntakeLimits } from './capture-intake.js';
 import { fanOut } from './fan-out.js';
 import { driveHostRun, type HostRunEnd } from './host-run.js';
+import type { IntakeRoom } from './intake-room.js';
 import type { ModuleCache } from './module-cache.js';
 import { ModuleSupply } from './module-supply.js';
 import type { PendingReleases } from './pending-releases.js';
@@ -26,6 +27,7 @@ export interface JobRunTools {
   readonly clock: Clock;
   readonly random: () => number;
   readonly limits: IntakeLimits;
+  readonly room: IntakeRoom;
   readonly modules: ModuleCache;
   readonly releases: PendingReleases;
 }
@@ -188,12 +190,20 @@ class JobRun {
   }
 
   async #runHost(host: Host, meeting: Rendezvous | undefined, abandoned: AbortSignal): Promise<void> {
-    const { agents, clock, random, limits } = this.#tools;
+    try {
+      await this.#driveHost(host, meeting, abandoned);
+    } finally {
+      this.#tools.room.release(this.#record(host.name));
+    }
+  }
+
+  async #driveHost(host: Host, meeting: Rendezvous | undefined, abandoned: AbortSignal): Promise<void> {
+    const { agents, clock, random, limits, room } = this.#tools;
     const { spec, requester, grace } = this.#job.request;
     const record = this.#record(host.name);
     const abandon = AbortSignal.any([this.#abandon, abandoned]);
     const end = await driveHostRun({
-      ...{ host, spec, requester, grace, record, agents, clock, random, limits, abandon },
+      ...{ host, spec, requester, grace, record, agents, clock, random, limits, room, abandon },
       ...{ stop: this.#stop, cancel: this.#cancel, modules: this.#modules, meeting },
     });
     abandon.throwIfAborted();
