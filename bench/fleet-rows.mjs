@@ -135,6 +135,8 @@ async function askFleet({ directory, caDirectory, perftrawl, answer, hosts, maxP
       '1',
       '--for',
       '100ms',
+      '--grace',
+      '15m',
       '--max-parallel',
       String(maxParallel),
       '--json',

@@ -1,7 +1,7 @@
 // `npm run bench`: how fast, against whom. Makes its own captures in a temporary directory and prints a table; a whole run, not --quick,
 // also writes it to bench/RESULTS.md.
 //
-//   node bench/run.mjs [--quick] [--only=fold,live,idle,fleet] [--bin=FILE]
+//   node bench/run.mjs [--quick] [--only=fold,live,idle,fleet,ssh] [--bin=FILE]
 //
 // Takes about 20 minutes and 3 GB of disk; --quick about 3 minutes, with captures too small for some of the demands.
 import { spawnSync } from 'node:child_process';
@@ -17,11 +17,12 @@ import { largeRows, mediumRows, smallRows } from './fold-rows.mjs';
 import { idleRows, liveRows } from './live-rows.mjs';
 import { environmentNotes } from './measure.mjs';
 import { machine, markdown } from './report.mjs';
+import { sshRows } from './ssh-rows.mjs';
 
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'fold,live,idle,fleet' },
+    only: { type: 'string', default: 'fold,live,idle,fleet,ssh' },
     bin: { type: 'string', default: fileURLToPath(new URL('../bin/perftrawl', import.meta.url)) },
   },
 });
@@ -63,6 +64,7 @@ try {
   if (parts.has('live')) add(await liveRows(context));
   if (parts.has('idle')) add(await idleRows(context));
   if (parts.has('fleet')) add(await fleetRows(context));
+  if (parts.has('ssh')) add(await sshRows(context));
 } finally {
   await rm(directory, { recursive: true, force: true });
 }
@@ -78,7 +80,7 @@ const text = markdown(rows, {
   ],
 });
 process.stdout.write(text);
-if (parts.size === 4 && !isQuick) await writeFile(new URL('RESULTS.md', import.meta.url), text);
+if (parts.size === 5 && !isQuick) await writeFile(new URL('RESULTS.md', import.meta.url), text);
 log(rows.some((row) => row.isMet === false) ? 'done; not every demand is met' : 'done');
 
 /** hotspot is a peer of one row. It is installed where it is missing and this is Debian and root. */

@@ -38,6 +38,7 @@ const TEST_TOOLS = {
   ],
 };
 const BENCH_TOOLS = {
+  'parallel-ssh': ['pssh', 'a peer of the benchmark'],
   '/usr/lib/x86_64-linux-gnu/libexec/hotspot-perfparser': ['hotspot', 'a peer of the benchmark'],
 };
 

@@ -82,6 +82,10 @@ export class Workstation {
 
   /** Start `perftrawl ...args` on the workstation. */
   spawn(args: readonly string[]): ChildProcess {
+    return this.#spawn([process.execPath, perftrawl, ...args]);
+  }
+
+  #spawn(argv: readonly string[]): ChildProcess {
     const env = {
       PATH: '/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: homedir(),
@@ -91,11 +95,16 @@ export class Workstation {
       PERFTRAWL_SSH_CONFIG: this.fleet.sshConfig,
       LANG: 'C.UTF-8',
     };
-    return this.host.spawn([process.execPath, perftrawl, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    return this.host.spawn(argv, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
   async run(...args: string[]): Promise<Ended> {
     return endOf(this.spawn(args));
+  }
+
+  /** Run any program on the workstation, in the same environment. */
+  async runThere(argv: readonly string[]): Promise<Ended> {
+    return endOf(this.#spawn(argv));
   }
 
   /** Run with `--json` and give the parsed answer. @throws when the exit code is none of `expected` */
