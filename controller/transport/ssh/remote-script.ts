@@ -78,8 +78,9 @@ export function uploadScript(
     `${begin(mark)} ${environment} umask 077; ${places} mkdir -p "$d" 2>/dev/null || continue; test -O "$d" || continue;`,
     `find "$d" -name ".part-*" -mmin +60 -exec rm -f {} + 2>/dev/null; (: > "${part}") 2>/dev/null || continue; ${canRun}`,
     `if gzip -dc > "${part}"; then h=$(sha256sum < "${part}" | cut -c1-64);`,
-    `if test "$h" = ${sha256}; then chmod 700 "${part}"; mv -f "${part}" "$d/${name}" && echo done && exit 0; fi; echo "bad $h"; else echo full; fi;`,
-    `rm -f "${part}"; exit 0; done; echo nowhere`,
+    `if test "$h" = ${sha256}; then chmod 700 "${part}"; mv -f "${part}" "$d/${name}" && echo done && exit 0; fi; r="bad $h"; else r=full; fi;`,
+    // Before it answers: a shell whose reader is gone ends there.
+    `rm -f "${part}"; echo "$r"; exit 0; done; echo nowhere`,
   );
 }
 
