@@ -152,6 +152,8 @@ async function bundled(source) {
     ...{ packages: 'external', logLevel: 'error' },
     plugins: [{ name: 'own-place', setup: (made) => made.onLoad({ filter: /\.ts$/ }, withOwnPlace) }],
   });
+  // What comes from packages is loaded before all of the bundle, and a package of certificates needs this first.
+  await import('../dist/controller/ca/reflect-metadata.js');
   return import(pathToFileURL(outfile).href);
 }
 

@@ -20,6 +20,8 @@ await build({
   logLevel: 'error',
   plugins: [{ name: 'own-place', setup: (made) => made.onLoad({ filter: /\.ts$/ }, withOwnPlace) }],
 });
+// What comes from packages is loaded before all of the bundle, and a package of certificates needs this first.
+await import('../../dist/controller/ca/reflect-metadata.js');
 const { crash } = await import(pathToFileURL(join(directory, 'crash-main.mjs')).href);
 process.exitCode = await crash(process.argv.slice(2), (line) => console.log(line));
 
