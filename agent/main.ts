@@ -85,7 +85,7 @@ async function serve(options: AgentOptions, io: AgentIo): Promise<void> {
   try {
     if (serving.on === 'dial')
       await (await import('./dial/serve-dialing.js')).serveDialing(service, serving, note, stop);
-    else await listen(service, serving, io, stop);
+    else await listen(service, serving, io, note, stop);
   } finally {
     clearInterval(expiring);
   }
@@ -95,13 +95,13 @@ async function listen(
   service: CaptureService,
   serving: Extract<AgentOptions['serving'], { on: 'socket' | 'tls' }>,
   io: AgentIo,
+  note: (text: string) => void,
   stop: AbortSignal,
 ): Promise<void> {
-  const { listenOnSocket, listenOnTls } = await import('./serve.js');
   const listener =
     serving.on === 'socket'
-      ? await listenOnSocket(service, serving.path)
-      : await listenOnTls(service, serving.address, serving);
+      ? await (await import('./serve.js')).listenOnSocket(service, serving.path)
+      : await (await import('./serve-tls.js')).listenOnTls(service, serving.address, serving, note);
   // The one line on stdout: whoever started the agent on port 0 reads the port from it.
   io.stdout.write(`listening on ${listener.address}\n`);
   await aborted(stop);

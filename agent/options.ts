@@ -11,12 +11,13 @@ import type { DialAddress } from './dial/controller-link.js';
 import { type IdentityFiles, identityFilesIn } from './dial/identity-files.js';
 import { type Admission, DEFAULT_ADMISSION, NO_ADMISSION } from './host/admission.js';
 import { POLICY_FILE } from './policy/policy.js';
+import type { TlsFiles } from './serve-tls.js';
 import { DEFAULT_SPOOL_AGE, DEFAULT_SPOOL_LIMIT } from './spool/spool.js';
 
 export type Serving =
   | { readonly on: 'stdio' }
   | { readonly on: 'socket'; readonly path: string }
-  | { readonly on: 'tls'; readonly address: string; readonly cert: string; readonly key: string; readonly ca: string }
+  | ({ readonly on: 'tls'; readonly address: string } & TlsFiles)
   /** Controllers that the agent connects to, in the order of trying; `enrolledIn` is the state directory with an identity to renew. */
   | {
       readonly on: 'dial';
@@ -78,6 +79,7 @@ Options
                        ${budgetText({ cpuPercent: STANDARD.cpuPercent, memoryBytes: STANDARD.memoryBytes })})
   --admission on|off   refuse captures while this host is short of CPU or memory
                        (default: $PERFTRAWL_ADMISSION, else by the policy, else on)
+  --revoked FILE       with --listen: controllers' certificates that are refused, as perftrawl ca revoked prints them
   --help               this text
 
 Examples
@@ -121,6 +123,7 @@ const OPTIONS = {
   cert: { type: 'string' },
   key: { type: 'string' },
   ca: { type: 'string' },
+  revoked: { type: 'string' },
   state: { type: 'string' },
   name: { type: 'string' },
   'spool-limit': { type: 'string' },
@@ -144,11 +147,12 @@ function parse(argv: readonly string[]) {
   }
 }
 
-function servingOf({ stdio, socket, listen, dial, cert, key, ca }: Values, state: string): Serving {
+function servingOf({ stdio, socket, listen, dial, cert, key, ca, revoked }: Values, state: string): Serving {
   const ways = [stdio === true, socket !== undefined, listen !== undefined, dial !== undefined].filter(Boolean).length;
   if (ways !== 1) {
     throw wrong('give exactly one of --stdio, --socket PATH, --listen HOST:PORT and --dial CONTROLLER:PORT');
   }
+  if (listen === undefined && revoked !== undefined) throw wrong('--revoked belongs to --listen');
   if (dial !== undefined) {
     const usual = identityFilesIn(state);
     const files = { cert: cert ?? usual.cert, key: key ?? usual.key, ca: ca ?? usual.ca };
@@ -168,7 +172,7 @@ function servingOf({ stdio, socket, listen, dial, cert, key, ca }: Values, state
       'make them with `perftrawl ca init` and `perftrawl ca issue`',
     );
   }
-  return { on: 'tls', address: listen, cert, key, ca };
+  return { on: 'tls', address: listen, cert, key, ca, ...(revoked === undefined ? {} : { revoked }) };
 }
 
 /** A name, an IPv4 address, or an IPv6 address in brackets; then a port. */

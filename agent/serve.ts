@@ -1,9 +1,8 @@
-// Serves the agent's API: on stdio, on a unix socket, or on TCP with TLS 1.3 and client certificates.
+// Serves the agent's API on stdio, on a stream, or on a unix socket; agent/serve-tls.ts does it on TCP.
 import { once } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import tls from 'node:tls';
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import type { AgentApi } from '../proto/agent-api.js';
 import { addAgentService, SERVER_OPTIONS } from '../proto/agent-server.js';
@@ -50,39 +49,10 @@ export async function listenOnSocket(api: AgentApi, path: string): Promise<Liste
   } finally {
     process.umask(before);
   }
-  return { address: `unix:${path}`, close: () => close(server) };
+  return { address: `unix:${path}`, close: () => closeServer(server) };
 }
 
-export interface TlsFiles {
-  readonly cert: string;
-  readonly key: string;
-  readonly ca: string;
-}
-
-/** @throws FailureError `not-found`, `permission` or `bad-request` for certificates that cannot be used */
-export async function listenOnTls(api: AgentApi, address: string, files: TlsFiles): Promise<Listener> {
-  const [cert, key, ca] = await Promise.all([files.cert, files.key, files.ca].map(readPem));
-  // grpc-js has no option for it; it takes Node's default for the secure contexts it makes.
-  tls.DEFAULT_MIN_VERSION = 'TLSv1.3';
-  const server = newServer(api);
-  let credentials: ServerCredentials;
-  try {
-    tls.createSecureContext({ cert, key, ca });
-    credentials = ServerCredentials.createSsl(ca, [{ cert_chain: cert, private_key: key }], true);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw fail(
-      'bad-request',
-      `cannot use the certificate ${files.cert} with its key: ${why}`,
-      'issue a new one',
-      error,
-    );
-  }
-  const port = await bind(server, address, credentials);
-  return { address: address.replace(/:\d+$/, `:${port}`), close: () => close(server) };
-}
-
-function newServer(api: AgentApi, options: ServerOptions = {}): Server {
+export function newServer(api: AgentApi, options: ServerOptions = {}): Server {
   const server = new Server({ ...SERVER_OPTIONS, ...options });
   addAgentService(server, api);
   return server;
@@ -97,7 +67,7 @@ function bind(server: Server, address: string, credentials: ServerCredentials): 
   });
 }
 
-function close(server: Server): Promise<void> {
+export function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => server.forceShutdown(), CLOSE_MS);
     server.tryShutdown(() => {
@@ -107,7 +77,8 @@ function close(server: Server): Promise<void> {
   });
 }
 
-async function readPem(path: string): Promise<Buffer> {
+/** @throws FailureError 'not-found', 'permission' */
+export async function readPem(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
