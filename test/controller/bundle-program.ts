@@ -9,6 +9,16 @@ export interface Program {
   remove(): Promise<void>;
 }
 
+/** Packages with native code stay outside; the others go in, because what stays outside is loaded before anything of ours. */
+const asModule = {
+  format: 'esm' as const,
+  external: ['better-sqlite3', 'ssh2', 'cpu-features'],
+  // CommonJS packages inside call require().
+  banner: {
+    js: "import { createRequire as programRequire } from 'node:module'; const require = programRequire(import.meta.url);",
+  },
+};
+
 /** @param source path relative to this directory. The file is made below the repository, so that it finds node_modules; a `whole` one needs none. */
 export async function bundleProgram(source: string, kind: 'module' | 'whole' = 'module'): Promise<Program> {
   const builds = fileURLToPath(new URL('../../build/', import.meta.url));
@@ -21,7 +31,7 @@ export async function bundleProgram(source: string, kind: 'module' | 'whole' = '
     bundle: true,
     platform: 'node',
     target: 'node20',
-    ...(kind === 'module' ? { format: 'esm', packages: 'external' } : { format: 'cjs' }),
+    ...(kind === 'module' ? asModule : { format: 'cjs' as const }),
     logLevel: 'error',
   });
   return { file, remove: () => rm(directory, { recursive: true }) };
