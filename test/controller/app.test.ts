@@ -169,7 +169,7 @@ describe('a job', () => {
           ? { ...host, address: { ...host.address, serverName: 'somebody-else' } }
           : host,
       );
-    const job = await runJob({ hosts, grace: 2_000 });
+    const job = await runJob({ hosts, grace: 10_000 });
     expect(job).toMatchObject({
       state: 'partial',
       ends: {
