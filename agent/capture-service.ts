@@ -1,5 +1,7 @@
 // The agent: captures on this host, on request. What the wire calls; see proto/agent-api.ts.
+import { join } from 'node:path';
 import type { AgentApi, StartCapture } from '../proto/agent-api.js';
+import type { AgentAuditPart, AgentAuditQuery } from '../proto/agent-audit.js';
 import { canonicalSpec } from '../proto/canonical-spec.js';
 import type {
   ArtifactPart,
@@ -21,6 +23,7 @@ import type {
 } from '../proto/capture.js';
 import { fail, toFailure } from '../proto/failure.js';
 import type { HealthReading } from '../proto/host-health.js';
+import { readAudit } from './audit/audit-reader.js';
 import type { Auditor } from './audit/auditor.js';
 import { CaptureStop } from './capture/capture-stop.js';
 import { checkSpec } from './capture/check-spec.js';
@@ -136,7 +139,7 @@ export class CaptureService implements AgentApi {
     if (capture === undefined) return { isNew: false };
     const stop = new CaptureStop();
     // What cannot be written down must not run: it is registered already, and ends before it begins.
-    const unwritten = await audit?.started({ captureId, requester, spec, policy }).then(
+    const unwritten = await audit?.started({ ...start, policy }).then(
       () => undefined,
       (error: unknown) => error,
     );
@@ -220,6 +223,10 @@ export class CaptureService implements AgentApi {
     await this.#requireDisk();
     const { putModule } = await import('./stap/module-upload.js');
     return putModule(stateDirectory, upload);
+  }
+
+  readAudit(query: AgentAuditQuery): AsyncIterable<AgentAuditPart> {
+    return readAudit(join(this.#options.stateDirectory, 'audit'), query);
   }
 
   async readHealth(): Promise<HealthReading> {

@@ -4,6 +4,7 @@ import type { HistogramSeries } from '../profile/histogram-series.js';
 import type { Loss } from '../profile/loss.js';
 import type { Profile } from '../profile/profile.js';
 import type { TextLine } from '../profile/text-line.js';
+import type { ChainedLine, ChainReport } from '../proto/audit-chain.js';
 import type {
   Artifact,
   ArtifactPart,
@@ -25,6 +26,7 @@ import type {
 import type { Failure } from '../proto/failure.js';
 import type { HostHealth } from '../proto/host-health.js';
 import type { Approvals } from './approval/approval.js';
+import type { WrittenEntry } from './audit/audit-entry.js';
 import type { Identities } from './enroll/identities.js';
 import type { Users } from './users/users.js';
 
@@ -259,6 +261,44 @@ export interface RemovedFile {
   readonly kibibytes: number;
 }
 
+export interface AuditQuery {
+  /** Milliseconds since 1970 UTC; 0: from the beginning. */
+  readonly since: number;
+  /** A glob; '' for all. */
+  readonly who: string;
+  /** '' for all. */
+  readonly jobId: string;
+  /** '' for all. */
+  readonly host: string;
+  /** The newest so many. */
+  readonly limit: number;
+}
+
+export interface HostAuditQuery {
+  /** Milliseconds since 1970 UTC of each host's own clock; 0: from the beginning. */
+  readonly since: number;
+  /** '' for all. */
+  readonly jobId: string;
+  /** The newest so many of each host. */
+  readonly limit: number;
+}
+
+/** Methods reject with a FailureError. */
+export interface AuditLogs {
+  /** The controller's own, in order. */
+  entries(query: AuditQuery): Promise<readonly WrittenEntry[]>;
+  /** Whether the controller's own was changed. */
+  verify(): Promise<ChainReport>;
+  /** Entries of the agents' logs, each host's in order. */
+  ofHosts(
+    hosts: readonly Host[],
+    query: HostAuditQuery,
+    signal: AbortSignal,
+  ): Promise<readonly Answer<readonly ChainedLine[]>[]>;
+  /** Whether the agents' logs were changed, also since they were verified before; where they end now is written down. */
+  verifyHosts(hosts: readonly Host[], signal: AbortSignal): Promise<readonly Answer<ChainReport>[]>;
+}
+
 /** Methods reject with a FailureError. Host failures inside a job are values of its host runs, never rejections. */
 export interface App {
   /**
@@ -317,5 +357,7 @@ export interface App {
   readonly approvals: Approvals;
   /** Who may be a host, by which certificate. */
   readonly identities: Identities;
+  /** Who asked for what, and what came of it. */
+  readonly auditLogs: AuditLogs;
   close(): Promise<void>;
 }

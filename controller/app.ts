@@ -8,6 +8,7 @@ import type { Answer, App, Host, HostRun, Job, RunOptions } from './api.js';
 import { type ApprovalRule, scriptsToRead } from './approval/approval.js';
 import { jobApprovals } from './approval/job-approvals.js';
 import { type ReadableAudit, storedAudit } from './audit/audit.js';
+import { auditLogs } from './audit/audit-logs.js';
 import { type Actor, auditedApp } from './audit/audited-app.js';
 import { type Clock, systemClock } from './clock.js';
 import type { DialIn } from './dial-in/dial-in.js';
@@ -163,10 +164,17 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   const agents = releases;
   const owners = processOwners({ now: clock.now, random, pid: process.pid, procRoot: '/proc' });
   const modules = new ModuleCache(path.join(dataDir, 'modules'), () => clock.now());
+  const localName = `${userInfo().username}@${hostname()}`;
+  const decisions = sqliteApprovalStore(database);
   const tools: JobRunTools = {
     ...{ control, samples, agents, clock, random, modules, releases },
     limits: defaultIntakeLimits,
     room: new IntakeRoom(),
+    async originOf(jobId) {
+      const decision = await decisions.decision(jobId);
+      const approvers = decision?.kind === 'approved' ? [decision.who] : [];
+      return { jobId, controller: localName, approvers };
+    },
   };
   const { decode } = tools.limits;
   /** Owners that `submit` wrote down: they hold a job until it is run. */
@@ -242,13 +250,12 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   }
 
   const approvals = jobApprovals({
-    ...{ control, decisions: sqliteApprovalStore(database), now: () => clock.now() },
+    ...{ control, decisions, now: () => clock.now() },
     findJob: (id) => findJob(control, id),
     async cancelReleased(id) {
       await run(id, { signal: new AbortController().signal, onEvent: () => undefined });
     },
   });
-  const localName = `${userInfo().username}@${hostname()}`;
   const users = storedUsers({
     ...{ store: sqliteUserStore(database), now: () => clock.now() },
     caSha256: () => fileFingerprint(identityFiles.ca),
@@ -259,6 +266,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     ...(dialIn === undefined ? {} : { dialIn }),
     users,
     audit,
+    auditLogs: auditLogs(audit, ask, localName),
     actingFor: (actor) => auditedApp(unaudited, audit, actor),
     revocations: identity.revocations,
     identities: identity.identities,

@@ -1,4 +1,5 @@
 // The agent's service as TypeScript sees it, on both sides of the wire. Servers implement it; clients offer it.
+import type { AgentAuditPart, AgentAuditQuery, RequestOrigin } from './agent-audit.js';
 import type {
   ArtifactPart,
   CaptureEvent,
@@ -38,12 +39,16 @@ export interface AgentApi {
   putModule(upload: ModuleUpload, signal: AbortSignal): Promise<number>;
   /** What time it is there and how the host is doing; cheap. */
   readHealth(signal: AbortSignal): Promise<HealthReading>;
+  /** The agent's audit log, to its end as it is now; one part at least. @throws FailureError 'not-found' when it keeps none */
+  readAudit(query: AgentAuditQuery, signal: AbortSignal): AsyncIterable<AgentAuditPart>;
 }
 
 export interface StartCapture {
   readonly captureId: string;
   readonly spec: CaptureSpec;
   readonly requester: string;
+  /** Absent: a controller that does not tell. */
+  readonly origin?: RequestOrigin;
   /** Begin to observe at this moment of the agent's clock, milliseconds since 1970 UTC; absent: at once. */
   readonly startAt?: number;
 }

@@ -1,6 +1,8 @@
 // An agent at the other end of a stream, as an AgentApi.
 import { Client, type ClientReadableStream } from '@grpc/grpc-js';
 import type { AgentApi, StartCapture } from './agent-api.js';
+import type { AgentAuditPart, AgentAuditQuery } from './agent-audit.js';
+import { auditPartFromMessage, auditQueryToMessage, originToMessage } from './audit-codec.js';
 import type {
   ArtifactPart,
   CaptureEvent,
@@ -158,8 +160,9 @@ function agentApi({ call, stream }: Calls): AgentApi {
         await call(service.preflight, { spec: specToMessage(spec) }, 'checking the capture', signal),
       );
     },
-    async startCapture({ captureId, spec, requester, startAt }: StartCapture, signal: AbortSignal) {
-      const request = { captureId, spec: specToMessage(spec), requester, startAtMs: startAt ?? 0 };
+    async startCapture({ captureId, spec, requester, origin, startAt }: StartCapture, signal: AbortSignal) {
+      const from = origin === undefined ? {} : { origin: originToMessage(origin) };
+      const request = { captureId, spec: specToMessage(spec), requester, ...from, startAtMs: startAt ?? 0 };
       const answer = await call(service.startCapture, request, `starting capture ${captureId}`, signal);
       return { isNew: answer.isNew ?? false };
     },
@@ -210,6 +213,11 @@ function agentApi({ call, stream }: Calls): AgentApi {
         signal,
       );
       return answer.received ?? 0;
+    },
+    async *readAudit(query: AgentAuditQuery, signal: AbortSignal): AsyncGenerator<AgentAuditPart> {
+      const request = auditQueryToMessage(query);
+      for await (const message of stream(service.readAudit, request, 'reading the audit log', signal))
+        yield auditPartFromMessage(message);
     },
     async readHealth(signal: AbortSignal) {
       return healthFromMessage(await call(service.readHealth, {}, 'asking how the host is doing', signal));

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { Server, ServerUnaryCall, ServerWritableStream, sendUnaryData, UntypedHandleCall } from '@grpc/grpc-js';
 import type { AgentApi } from './agent-api.js';
+import { auditPartToMessage, auditQueryFromMessage, originFromMessage } from './audit-codec.js';
 import { eventToMessage } from './event-codec.js';
 import { fail } from './failure.js';
 import { toStatus } from './failure-codec.js';
@@ -34,10 +35,11 @@ export function addAgentService(server: Server, api: AgentApi): void {
       preflightToMessage(await api.preflight(specFromMessage(request.spec), signal)),
     ),
     startCapture: unary(async (request: In<'StartCaptureRequest'>, signal) => {
-      const { captureId, spec, requester, startAtMs } = request;
+      const { captureId, spec, requester, startAtMs, origin } = request;
       const startAt = startAtMs ? { startAt: startAtMs } : {};
+      const from = origin ? { origin: originFromMessage(origin) } : {};
       return api.startCapture(
-        { captureId: captureId ?? '', spec: specFromMessage(spec), requester: requester ?? '', ...startAt },
+        { captureId: captureId ?? '', spec: specFromMessage(spec), requester: requester ?? '', ...startAt, ...from },
         signal,
       );
     }),
@@ -74,6 +76,11 @@ export function addAgentService(server: Server, api: AgentApi): void {
     putModule: unary(async (request: In<'PutModuleRequest'>, signal) => ({
       received: await api.putModule(uploadFromMessage(request), signal),
     })),
+    readAudit: stream(async (request: In<'ReadAuditRequest'>, write, signal) => {
+      for await (const part of api.readAudit(auditQueryFromMessage(request), signal)) {
+        await write(auditPartToMessage(part));
+      }
+    }),
     readHealth: unary(async (_request: In<'ReadHealthRequest'>, signal) =>
       healthToMessage(await api.readHealth(signal)),
     ),

@@ -63,6 +63,9 @@ export interface ChainReport {
   readonly problems: readonly string[];
 }
 
+/** Problems of one log that are told; the others are counted. */
+const MOST_PROBLEMS = 100;
+
 /** Walks a chain line by line. What a killed writer left of a line (`torn`) is covered by the line after it. */
 export class ChainCheck {
   #end: ChainEnd | undefined;
@@ -70,6 +73,7 @@ export class ChainCheck {
   #readLines = 0;
   #pending: string | undefined;
   readonly #problems: string[] = [];
+  #untold = 0;
 
   push(line: string): void {
     const parsed = parseLine(line);
@@ -88,32 +92,36 @@ export class ChainCheck {
     this.#pending = undefined;
     const end = this.#end ?? EMPTY_CHAIN;
     if (stored !== undefined && end.sequence < stored.sequence) {
-      this.#problems.push(
-        `the log ends at ${end.sequence}, but ${stored.sequence} entries were written: its end was cut off`,
-      );
+      this.#tell(`the log ends at ${end.sequence}, but ${stored.sequence} entries were written: its end was cut off`);
     } else if (stored !== undefined && end.sequence === stored.sequence && end.hash !== stored.hash) {
-      this.#problems.push(`entry ${end.sequence} is not the one that was written`);
+      this.#tell(`entry ${end.sequence} is not the one that was written`);
     }
-    return { lines: this.#lines, end, problems: this.#problems };
+    const more = this.#untold === 0 ? [] : [`and ${this.#untold} more problems`];
+    return { lines: this.#lines, end, problems: [...this.#problems, ...more] };
+  }
+
+  #tell(problem: string): void {
+    if (this.#problems.length < MOST_PROBLEMS) this.#problems.push(problem);
+    else this.#untold++;
   }
 
   #judge(line: string): void {
     this.#readLines++;
     const parsed = parseLine(line);
     if (parsed === undefined) {
-      this.#problems.push(`line ${this.#readLines} is no entry`);
+      this.#tell(`line ${this.#readLines} is no entry`);
       return;
     }
     const end = this.#end;
     // What is older was deleted after its time: the first entry that is left says by itself where it comes from.
     const isFirst = end === undefined;
     if (isFirst && parsed.sequence === 1 && parsed.before !== CHAIN_START) {
-      this.#problems.push(`line ${this.#readLines}: entry 1 does not begin the chain`);
+      this.#tell(`line ${this.#readLines}: entry 1 does not begin the chain`);
     }
     if (!isFirst && parsed.sequence !== end.sequence + 1) {
-      this.#problems.push(`line ${this.#readLines}: entry ${parsed.sequence} follows entry ${end.sequence}`);
+      this.#tell(`line ${this.#readLines}: entry ${parsed.sequence} follows entry ${end.sequence}`);
     } else if (!isFirst && parsed.before !== end.hash) {
-      this.#problems.push(
+      this.#tell(
         `line ${this.#readLines}: entry ${end.sequence} was changed after entry ${parsed.sequence} was written`,
       );
     } else {

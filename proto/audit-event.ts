@@ -8,6 +8,11 @@ export type AgentAuditEvent =
       readonly event: 'asked';
       readonly captureId: string;
       readonly requester: string;
+      /** As the controller tells; absent from old ones. */
+      readonly jobId?: string;
+      readonly controller?: string;
+      /** Who approved the request; absent when nobody had to. */
+      readonly approvers?: readonly string[];
       readonly decision: 'started' | 'refused';
       readonly failure?: Failure;
       /** The spec; scripts by their SHA-256. */

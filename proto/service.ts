@@ -37,6 +37,7 @@ export const captureAgentService = {
   listScripts: method('ListScripts', m.ListScriptsRequest, m.ListScriptsResponse, false),
   buildModule: method('BuildModule', m.BuildModuleRequest, m.ModulePart, true),
   putModule: method('PutModule', m.PutModuleRequest, m.PutModuleResponse, false),
+  readAudit: method('ReadAudit', m.ReadAuditRequest, m.AuditLines, true),
   readHealth: method('ReadHealth', m.ReadHealthRequest, m.HealthReading, false),
 };
 

@@ -1,4 +1,5 @@
 // What of a capture goes into the audit log, and what follows when it cannot be written.
+import type { RequestOrigin } from '../../proto/agent-audit.js';
 import type { AgentAuditEvent } from '../../proto/audit-event.js';
 import { auditedSpec } from '../../proto/audited-spec.js';
 import type { CaptureSpec } from '../../proto/capture.js';
@@ -13,6 +14,7 @@ const MOST_TEXT = 2048;
 export interface Asked {
   readonly captureId: string;
   readonly requester: string;
+  readonly origin?: RequestOrigin | undefined;
   readonly spec: CaptureSpec;
   /** undefined when it could not be read. */
   readonly policy: Policy | undefined;
@@ -50,14 +52,19 @@ export function auditorOf(log: AuditLog, onDefect: (captureId: string, error: un
   };
 }
 
-function askedEvent({ captureId, requester, spec, policy }: Asked, decision: 'started' | 'refused') {
+function askedEvent({ captureId, requester, origin, spec, policy }: Asked, decision: 'started' | 'refused') {
   return {
     event: 'asked' as const,
     captureId: captureId.slice(0, 140),
     requester: requester.slice(0, 256),
+    ...(origin === undefined ? {} : originFields(origin)),
     decision,
     spec: auditedSpec(spec),
     policy: policy?.origin ?? 'a policy that cannot be used',
     ...(policy?.sha256 === undefined ? {} : { policySha256: policy.sha256 }),
   };
+}
+
+function originFields({ jobId, controller, approvers }: RequestOrigin) {
+  return { jobId, controller, ...(approvers.length === 0 ? {} : { approvers }) };
 }

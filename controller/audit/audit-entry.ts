@@ -16,6 +16,8 @@ export const AUDITED_ACTS = [
   'job-ended',
   'clean-hosts',
   'hosts-cleaned',
+  /** Whose logs were found in order, and where they ended. */
+  'verify-hosts',
   'add-user',
   'revoke-user',
   'make-ca',

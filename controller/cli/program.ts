@@ -3,6 +3,7 @@ import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { type CliSession, type CommandMaker, examples } from './command.js';
 import { agentCommand, foldCommand, policyCommand } from './commands/agent-side.js';
 import { artifactsCommand } from './commands/artifacts.js';
+import { auditCommand } from './commands/audit.js';
 import { caCommand } from './commands/ca.js';
 import { completionCommand } from './commands/completion.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -30,7 +31,7 @@ import { UsageError } from './usage-error.js';
 const COMMANDS: readonly { readonly group: string; readonly makers: readonly CommandMaker[] }[] = [
   { group: 'Capture:', makers: [recordCommand, statCommand, stapCommand, faultsCommand, importCommand] },
   { group: 'Look:', makers: [showCommand, histCommand, textCommand, exportCommand, artifactsCommand, jobsCommand] },
-  { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand, enrollTokenCommand] },
+  { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand, auditCommand, enrollTokenCommand] },
   { group: 'Server:', makers: [serveCommand, usersCommand] },
   { group: 'On a single machine:', makers: [foldCommand, agentCommand, policyCommand] },
   { group: 'About:', makers: [versionCommand, completionCommand] },

@@ -30,6 +30,10 @@ export const LEAST_ROLE = {
   'GET /v1/jobs/:job/text': 'viewer',
   // A perf.data may hold copies of stacks, with whatever was on them.
   'GET /v1/jobs/:job/artifact': 'operator',
+  'POST /v1/audit/entries': 'admin',
+  'POST /v1/audit/verify': 'admin',
+  'POST /v1/audit/hosts': 'admin',
+  'POST /v1/audit/hosts/verify': 'admin',
   'GET /v1/users': 'admin',
   'POST /v1/users': 'admin',
   'DELETE /v1/users/:user': 'admin',

@@ -1,5 +1,6 @@
 // One host's part of a job: start the capture, follow its log to the end whatever happens to the connection, and say what came of it.
 import type { AgentApi } from '../../proto/agent-api.js';
+import type { RequestOrigin } from '../../proto/agent-audit.js';
 import type { CaptureSpec, Milliseconds, StapSpec } from '../../proto/capture.js';
 import { type Failure, FailureError, fail, toFailure } from '../../proto/failure.js';
 import type { Host, HostRun } from '../api.js';
@@ -35,6 +36,7 @@ export interface HostRunOptions {
   readonly host: Host;
   readonly spec: CaptureSpec;
   readonly requester: string;
+  readonly origin: RequestOrigin;
   readonly grace: Milliseconds;
   readonly record: RunRecord;
   readonly agents: Agents;
@@ -124,7 +126,7 @@ class HostRunDrive {
 
   /** Undefined when the capture is registered at the agent. */
   async #start(): Promise<Ending | undefined> {
-    const { record, agents, host, requester, stop, clock } = this.#options;
+    const { record, agents, host, requester, origin, stop, clock } = this.#options;
     await record.update({ state: 'connecting', started: record.run.started || clock.now() });
     const { captureId } = record.run;
     // A capture that is being registered may be stopped only afterwards: otherwise nobody knows whether it runs.
@@ -132,7 +134,7 @@ class HostRunDrive {
     try {
       const spec = await this.#startable(signal);
       await this.#agree(signal);
-      const start = { captureId, spec, requester, ...startAt(record.run.start) };
+      const start = { captureId, spec, requester, origin, ...startAt(record.run.start) };
       this.#tasks.push(this.#expireAfter(this.#limit()));
       await agents.ask(host, askingRetries, signal, (api) => api.startCapture(start, signal));
     } catch (error) {

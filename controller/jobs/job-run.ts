@@ -1,6 +1,7 @@
 // One job from its host runs to its merged result. It can be taken up at any point by another process and comes to the same end.
 import { setMaxListeners } from 'node:events';
 import type { Profile } from '../../profile/profile.js';
+import type { RequestOrigin } from '../../proto/agent-audit.js';
 import { type Failure, fail } from '../../proto/failure.js';
 import { type DecodeLimits, encodeProfile, ProfileDecoder } from '../../proto/profile-codec.js';
 import type { Host, HostRun, JobEvent, RunOptions } from '../api.js';
@@ -30,6 +31,8 @@ export interface JobRunTools {
   readonly room: IntakeRoom;
   readonly modules: ModuleCache;
   readonly releases: PendingReleases;
+  /** What agents are told of where a job comes from. */
+  readonly originOf: (jobId: string) => Promise<RequestOrigin>;
 }
 
 /** How often the owner says that it lives and asks whether the job was cancelled, in milliseconds. */
@@ -199,11 +202,13 @@ class JobRun {
 
   async #driveHost(host: Host, meeting: Rendezvous | undefined, abandoned: AbortSignal): Promise<void> {
     const { agents, clock, random, limits, room } = this.#tools;
-    const { spec, requester, grace } = this.#job.request;
+    const { id, request } = this.#job;
+    const { spec, requester, grace } = request;
+    const origin = await this.#tools.originOf(id);
     const record = this.#record(host.name);
     const abandon = AbortSignal.any([this.#abandon, abandoned]);
     const end = await driveHostRun({
-      ...{ host, spec, requester, grace, record, agents, clock, random, limits, room, abandon },
+      ...{ host, spec, requester, origin, grace, record, agents, clock, random, limits, room, abandon },
       ...{ stop: this.#stop, cancel: this.#cancel, modules: this.#modules, meeting },
     });
     abandon.throwIfAborted();

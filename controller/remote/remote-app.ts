@@ -1,10 +1,12 @@
 // The app of a server elsewhere: the same methods, each a request over HTTPS.
 import type { Profile } from '../../profile/profile.js';
+import type { ChainReport } from '../../proto/audit-chain.js';
 import type { ArtifactPart } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
 import { ProfileDecoder } from '../../proto/profile-codec.js';
 import type { Answer, App, Host, HostRun, Job, RunOptions } from '../api.js';
 import type { Approval } from '../approval/approval.js';
+import type { WrittenEntry } from '../audit/audit-entry.js';
 import type { Clock } from '../clock.js';
 import { matchesSelector, parseSelector } from '../fleet/selector.js';
 import { FrameReader } from '../http-api/frames.js';
@@ -186,6 +188,13 @@ export async function openRemoteApp(options: RemoteAppOptions): Promise<App> {
       async reject(job, _who, reason) {
         await ask('POST /v1/jobs/:job/reject', ofJob(job, { body: { reason } }));
       },
+    },
+    auditLogs: {
+      entries: async (body) =>
+        (await ask<{ entries: readonly WrittenEntry[] }>('POST /v1/audit/entries', { body })).entries,
+      verify: async () => (await ask<{ report: ChainReport }>('POST /v1/audit/verify')).report,
+      ofHosts: (hosts, query, signal) => askHosts('POST /v1/audit/hosts', hosts, query, signal),
+      verifyHosts: (hosts, signal) => askHosts('POST /v1/audit/hosts/verify', hosts, {}, signal),
     },
     async close() {
       client.close();

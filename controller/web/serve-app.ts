@@ -6,6 +6,7 @@ import type { LocalApp } from '../app.js';
 import type { Clock } from '../clock.js';
 import type { Route } from '../http-api/routes.js';
 import type { Endpoint } from './endpoint.js';
+import { auditEndpoints } from './endpoints/audit-endpoints.js';
 import { eventEndpoint } from './endpoints/event-endpoint.js';
 import { hostEndpoints } from './endpoints/host-endpoints.js';
 import { identityEndpoints } from './endpoints/identity-endpoints.js';
@@ -43,6 +44,7 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
     ...jobEndpoints(runner),
     ...eventEndpoint(app, runner, clock),
     ...resultEndpoints(),
+    ...auditEndpoints(),
     ...userEndpoints(),
     ...identityEndpoints(),
   };

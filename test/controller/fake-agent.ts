@@ -2,6 +2,7 @@
 
 import type { Profile } from '../../profile/profile.js';
 import type { AgentApi, StartCapture } from '../../proto/agent-api.js';
+import type { AgentAuditPart } from '../../proto/agent-audit.js';
 import type {
   ArtifactPart,
   CaptureEvent,
@@ -45,6 +46,7 @@ interface Running {
 export class FakeAgent implements AgentApi {
   /** `start ID`, `follow ID from N`, `stop ID`, `discard ID`, `release ID`, in order. */
   readonly calls: string[] = [];
+  auditParts: readonly AgentAuditPart[] = [{ lines: [] }];
   /** What captures were started with, in order. */
   readonly requests: StartCapture[] = [];
   /** Break the connection after this many more events: each follow stream ends with an error then. */
@@ -173,6 +175,10 @@ export class FakeAgent implements AgentApi {
   async releaseCapture(captureId: string): Promise<boolean> {
     this.calls.push(`release ${captureId}`);
     return this.#captures.delete(captureId);
+  }
+
+  async *readAudit(): AsyncGenerator<AgentAuditPart> {
+    yield* this.auditParts;
   }
 
   async readHealth(): Promise<HealthReading> {

@@ -108,6 +108,10 @@ const healthReading: HealthReading = {
 function echoAgent(seen: unknown[]): AgentApi {
   return {
     readHealth: async () => healthReading,
+    async *readAudit({ fromSequence, since }) {
+      yield { lines: [], head: { sequence: 9, hash: 'ab' } };
+      yield { lines: [`from ${fromSequence}`, `since ${since}`] };
+    },
     describe: () => answerDescribe(),
     listProcesses: async (selector) => [{ pid: 7, comm: selector.comms?.[0] ?? '', cmdline: 'x', cgroup: '/', uid: 0 }],
     preflight: async (asked) => {

@@ -12,6 +12,7 @@ import type {
   RemovedFile,
   RunOptions,
 } from '../../../controller/api.js';
+import type { WrittenEntry } from '../../../controller/audit/audit-entry.js';
 import { runCli } from '../../../controller/cli/cli.js';
 import type { AppOptions } from '../../../controller/cli/context.js';
 import type { CliIo } from '../../../controller/cli/io.js';
@@ -22,6 +23,7 @@ import type { CounterSeries } from '../../../profile/counter-series.js';
 import type { HistogramSeries } from '../../../profile/histogram-series.js';
 import type { Profile } from '../../../profile/profile.js';
 import type { TextLine } from '../../../profile/text-line.js';
+import type { ChainedLine, ChainReport } from '../../../proto/audit-chain.js';
 import type {
   ArtifactPart,
   CaptureSpec,
@@ -161,6 +163,10 @@ export class FakeApp implements App {
   preflights: Answer<PreflightResult>[] = [];
   stapPreflights: Answer<PreflightResult>[] = [];
   processes: Answer<readonly ProcessInfo[]>[] = [];
+  auditEntries: readonly WrittenEntry[] = [];
+  auditReport: ChainReport = { lines: 2, end: { sequence: 2, hash: 'ab'.repeat(32) }, problems: [] };
+  hostEntries: Answer<readonly ChainedLine[]>[] = [];
+  hostReports: Answer<ChainReport>[] = [];
   artifact = Buffer.from('0123456789');
   artifactHash = createHash('sha256').update(this.artifact).digest('hex');
   /** What happens while the job runs. */
@@ -275,6 +281,18 @@ export class FakeApp implements App {
     }),
     approve: async (jobId, who, sha256) => void this.calls.push(`approve ${jobId} ${sha256} as ${who.split('@')[0]}`),
     reject: async (jobId, who, reason) => void this.calls.push(`reject ${jobId} as ${who.split('@')[0]}: ${reason}`),
+  };
+  readonly auditLogs: App['auditLogs'] = {
+    entries: async (query) => {
+      this.calls.push(`audit ${JSON.stringify(query)}`);
+      return this.auditEntries;
+    },
+    verify: async () => this.auditReport,
+    ofHosts: async (hosts, query) => {
+      this.calls.push(`audit of ${hosts.map(({ name }) => name).join(' ')} ${JSON.stringify(query)}`);
+      return this.hostEntries;
+    },
+    verifyHosts: async () => this.hostReports,
   };
   async close(): Promise<void> {
     this.isClosed = true;

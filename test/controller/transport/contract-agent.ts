@@ -14,6 +14,10 @@ const partSize = 512 * 1024;
 export function contractAgent(onDie: () => void): AgentApi {
   const base = new FakeAgent(async () => undefined);
   return {
+    async *readAudit({ fromSequence }) {
+      yield { lines: [], head: { sequence: 3, hash: 'a'.repeat(64) } };
+      for (let part = 0; part < 20; part++) yield { lines: [`${fromSequence} ${part}`, 'x'.repeat(250_000)] };
+    },
     describe: () => base.describe(),
     listProcesses: () => base.listProcesses(),
     preflight: () => base.preflight(),

@@ -63,6 +63,12 @@ export function transportContract(name: string, prepare: () => Promise<Subject>)
       expect(bytes).toBe(bigSize);
     });
 
+    it('carries an audit log', async () => {
+      const parts = await drain(api.readAudit({ fromSequence: 7, since: 0 }, signal));
+      expect(parts[0]).toEqual({ lines: [], head: { sequence: 3, hash: 'a'.repeat(64) } });
+      expect(parts.slice(1).map(({ lines }) => lines[0])).toEqual(Array.from({ length: 20 }, (_, part) => `7 ${part}`));
+    });
+
     it('carries several calls at once', async () => {
       const answers = await Promise.all(Array.from({ length: 50 }, () => api.describe(signal)));
       const logs = await Promise.all(Array.from({ length: 20 }, () => drain(api.followCapture('c', 1, signal))));
