@@ -4,6 +4,7 @@ import type { Job, JobFilter, JobRequest } from '../api.js';
 import { hostNamePattern } from '../fleet/inventory.js';
 import type { ControlStore, StoredJob } from '../store/control-store.js';
 import { checkSync } from './agreed-start.js';
+import { partsOf } from './capture-gives.js';
 import type { Owners } from './owner.js';
 import { checkRollout } from './rollout-plan.js';
 
@@ -57,6 +58,10 @@ export function checkRequest(request: JobRequest): void {
   }
   if (request.rollout !== undefined) checkRollout(request.rollout);
   checkSync(request);
+  // What a module of others does is not what the script says that is read and approved.
+  if (partsOf(request.spec).some((part) => part.kind === 'stap' && part.module !== undefined)) {
+    throw fail('bad-request', 'a job names no module: the controller has them compiled', 'name a build host');
+  }
   if (new Set(names).size < names.length) throw fail('bad-request', 'a host is in the job twice');
   if (!Number.isInteger(request.maxParallel) || request.maxParallel < 1) {
     throw fail(
