@@ -1,7 +1,10 @@
 // Two-person approval: what a server wants a second person to have read before it runs, and what that person decides.
-import type { CaptureSpec, OwnScript } from '../../proto/capture.js';
+import type { CaptureSpec, StapSpec } from '../../proto/capture.js';
 
-/** Which jobs wait for a second person: none; those with a script of the request; of these only guru ones; all that run SystemTap. */
+/**
+ * Which jobs wait for a second person: none; those with a script of the request, or a command that is to be started for a script; only
+ * those with a guru script; all that run SystemTap.
+ */
 export const APPROVAL_RULES = ['none', 'stap-own', 'stap-guru', 'stap'] as const;
 export type ApprovalRule = (typeof APPROVAL_RULES)[number];
 
@@ -36,8 +39,11 @@ export interface ScriptToRead {
   readonly text: string;
   /** Of the text, lower-case hex; '' where there is none. */
   readonly sha256: string;
+  /** Of a script of the catalogue its parameters, as `name=value`. */
   readonly arguments: readonly string[];
   readonly isGuru: boolean;
+  /** What is started for it on each host; empty: nothing. */
+  readonly command: readonly string[];
 }
 
 /** Methods reject with a FailureError; 'not-found' when there is no such job. */
@@ -55,10 +61,7 @@ export interface Approvals {
 }
 
 /** The scripts that make a job wait; none: it need not. */
-export function scriptsToRead(
-  spec: CaptureSpec,
-  rule: ApprovalRule,
-): readonly (OwnScript | { readonly name: string })[] {
+export function scriptsToRead(spec: CaptureSpec, rule: ApprovalRule): readonly StapSpec[] {
   switch (spec.kind) {
     case 'record':
     case 'stat':
@@ -67,16 +70,16 @@ export function scriptsToRead(
     case 'kit':
       return spec.parts.flatMap((part) => scriptsToRead(part, rule));
     case 'stap':
-      return isToRead(spec.script, rule) ? [spec.script] : [];
+      return isToRead(spec, rule) ? [spec] : [];
   }
 }
 
-function isToRead(script: Extract<CaptureSpec, { kind: 'stap' }>['script'], rule: ApprovalRule): boolean {
+function isToRead({ script, command }: StapSpec, rule: ApprovalRule): boolean {
   switch (rule) {
     case 'none':
       return false;
     case 'stap-own':
-      return script.from === 'request';
+      return script.from === 'request' || command !== undefined;
     case 'stap-guru':
       return script.from === 'request' && script.isGuru;
     case 'stap':

@@ -82,11 +82,14 @@ function decisionOf(job: StoredJob, kind: Decision['kind'], who: string, decided
 
 function toApproval(job: StoredJob, decision: Decision | undefined): Approval {
   const { request } = job;
-  const scripts = scriptsToRead(request.spec, 'stap').map((script): ScriptToRead => {
-    if (!('text' in script)) return { name: script.name, text: '', sha256: '', arguments: [], isGuru: false };
+  const scripts = scriptsToRead(request.spec, 'stap').map(({ script, command = [] }): ScriptToRead => {
+    if (script.from === 'catalogue') {
+      const given = Object.entries(script.parameters).map(([name, value]) => `${name}=${value}`);
+      return { name: script.name, text: '', sha256: '', arguments: given, isGuru: false, command };
+    }
     const { name, text, isGuru } = script;
     const sha256 = createHash('sha256').update(text).digest('hex');
-    return { name, text, sha256, arguments: script.arguments, isGuru };
+    return { name, text, sha256, arguments: script.arguments, isGuru, command };
   });
   return {
     ...{ jobId: job.id, requester: request.requester, requestSha256: requestHash(request), scripts, decision },

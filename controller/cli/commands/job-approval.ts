@@ -60,9 +60,10 @@ function approvalLines(approval: Approval): string[] {
   return [
     `job ${jobId} of ${printable(requester)} on ${hosts.length} hosts: ${hosts.slice(0, 20).join(', ')}`,
     `  approval  ${decided}`,
-    ...scripts.flatMap(({ name, text, sha256, isGuru, arguments: given }) => [
+    ...scripts.flatMap(({ name, text, sha256, isGuru, arguments: given, command }) => [
       `  script    ${printable(name)}${isGuru ? ' (guru: it may do anything to the kernel)' : ''}`,
       ...(given.length === 0 ? [] : [`  arguments ${printable(JSON.stringify(given))}`]),
+      ...(command.length === 0 ? [] : [`  command   ${printable(JSON.stringify(command))}`]),
       ...(text === '' ? ['  of the catalogue; `perftrawl stap show` has its text'] : [`  SHA-256   ${sha256}`, '']),
       ...(text === '' ? [] : text.split('\n').map((line) => `    ${printable(line)}`)),
     ]),

@@ -18,17 +18,18 @@ const own: StapSpec = {
 };
 const guru: StapSpec = { ...own, script: { ...own.script, isGuru: true } as StapSpec['script'] };
 const known: StapSpec = { ...own, script: { from: 'catalogue', name: 'pagefault-latency', parameters: {} } };
+const started: StapSpec = { ...known, command: ['sh', '-c', 'true'] };
 const kit: CaptureSpec = { kind: 'kit', target: own.target, duration: 1000, parts: [own] };
 
 describe('what waits', () => {
   it.each([
     ['none', []],
-    ['stap-own', ['own', 'guru', 'kit']],
+    ['stap-own', ['own', 'guru', 'started', 'kit']],
     ['stap-guru', ['guru']],
-    ['stap', ['own', 'guru', 'known', 'kit']],
+    ['stap', ['own', 'guru', 'known', 'started', 'kit']],
   ] as const)('under %s is %j', (rule, expected) => {
     expect(APPROVAL_RULES).toContain(rule);
-    const waiting = Object.entries({ own, guru, known, kit, stat: STAT }).filter(
+    const waiting = Object.entries({ own, guru, known, started, kit, stat: STAT }).filter(
       ([, spec]) => scriptsToRead(spec, rule).length > 0,
     );
     expect(waiting.map(([name]) => name)).toEqual(expected);
@@ -63,6 +64,26 @@ describe('a job that waits', () => {
       () => expect.fail('it did not fail'),
       (error: unknown) => toFailure(error),
     );
+
+  it('shows parameters and the command, which are as good as a script', async () => {
+    const script = { from: 'catalogue', name: 'pagefault-latency', parameters: { threshold: '5' } } as const;
+    const job = await app.submit(request({ spec: { ...started, script } }));
+    expect((await app.approvals.get(job.id)).scripts).toMatchObject([
+      { name: 'pagefault-latency', arguments: ['threshold=5'], command: ['sh', '-c', 'true'] },
+    ]);
+  });
+
+  it('cannot be replaced by a module of somebody else under the name of a script that is known', async () => {
+    const module = { sha256: 'ab'.repeat(32), size: 3, variant: '' };
+    for (const part of [known, own]) {
+      const spec = { ...part, module };
+      expect(await failureOf(app.submit(request({ spec })))).toMatchObject({ code: 'bad-request' });
+      expect(await failureOf(app.submit(request({ spec: { ...kit, parts: [spec] } })))).toMatchObject({
+        code: 'bad-request',
+      });
+    }
+    expect(await app.jobs({ limit: 1 })).toEqual([]);
+  });
 
   it('does not run, shows its script, and runs after somebody else has approved exactly it', async () => {
     const job = await app.submit(request());

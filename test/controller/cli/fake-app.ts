@@ -277,7 +277,16 @@ export class FakeApp implements App {
   readonly approvals: App['approvals'] = {
     get: async (jobId) => ({
       ...{ jobId, requester: 'bob@there', requestSha256: 'abc', hosts: ['web1'], expires: 1, decision: undefined },
-      scripts: [{ name: 'own.stp', text: 'probe begin {}\n', sha256: 'def', arguments: [], isGuru: true }],
+      scripts: [
+        {
+          name: 'own.stp',
+          text: 'probe begin {}\n',
+          sha256: 'def',
+          arguments: [],
+          isGuru: true,
+          command: ['sleep', '1'],
+        },
+      ],
     }),
     approve: async (jobId, who, sha256) => void this.calls.push(`approve ${jobId} ${sha256} as ${who.split('@')[0]}`),
     reject: async (jobId, who, reason) => void this.calls.push(`reject ${jobId} as ${who.split('@')[0]}: ${reason}`),
