@@ -8,6 +8,7 @@ import type { Failure } from '../../proto/failure.js';
 export const AUDITED_ACTS = [
   'submit-job',
   'resume-job',
+  'stop-job',
   'cancel-job',
   'delete-job',
   'approve-job',

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { fail } from '../../proto/failure.js';
 import type { App } from '../api.js';
+import type { Actor } from '../audit/audited-app.js';
 import type { Caller } from '../users/users.js';
 
 /** What an endpoint answers with. */
@@ -27,6 +28,7 @@ export interface Call {
   readonly caller: Caller;
   /** Who that is, as jobs and audit entries have it: `alice@server`. */
   readonly who: string;
+  readonly actor: Actor;
   /** The last server-sent event that a client has which comes back; '' when it has none. */
   readonly lastEventId: string;
   /** Aborts when the client goes away or the server stops. */

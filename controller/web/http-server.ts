@@ -131,7 +131,11 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
         const input = { parameters: request.params, query: request.query, body: request.body };
         return send(
           reply,
-          await answer(input, { ...{ app: options.appFor(actor), caller, who: actor.who }, lastEventId, signal }),
+          await answer(input, {
+            ...{ app: options.appFor(actor), caller, who: actor.who, actor },
+            lastEventId,
+            signal,
+          }),
           clock,
           signal,
         );

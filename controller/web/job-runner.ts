@@ -13,6 +13,9 @@ export interface JobRunnerOptions {
   readonly random: () => number;
 }
 
+/** As `JobRunner.start`. */
+type Start = (jobId: string, how: (options: RunOptions) => Promise<Job>) => Promise<void>;
+
 interface Running {
   readonly feed: JobFeed;
   readonly stop: AbortController;
@@ -27,17 +30,32 @@ export class JobRunner {
   readonly #running = new Map<string, Running>();
   readonly #ended = new Map<string, JobFeed>();
   readonly #abandon = new AbortController();
+  /** Jobs that are about to be asked for and started. */
+  #promised = 0;
 
   constructor(options: JobRunnerOptions) {
     this.#options = options;
   }
 
-  /** @throws FailureError 'exhausted' when no more jobs may be started now */
-  checkRoom(): void {
+  /**
+   * Room is kept for one more job while `work` asks for it and starts it: whoever is refused has left no job behind.
+   * @throws FailureError 'exhausted' when no more jobs may be started now
+   */
+  async inRoom<T>(work: (start: Start) => Promise<T>): Promise<T> {
+    this.#checkRoom();
+    this.#promised++;
+    try {
+      return await work((jobId, how) => this.#start(jobId, how));
+    } finally {
+      this.#promised--;
+    }
+  }
+
+  #checkRoom(): void {
     const { mostJobs } = this.#options;
     if (this.#abandon.signal.aborted)
       throw fail('exhausted', 'the server is about to stop', 'ask again when it is back');
-    if (this.#running.size < mostJobs) return;
+    if (this.#running.size + this.#promised < mostJobs) return;
     throw fail('exhausted', `the server runs ${mostJobs} jobs already, and no more at a time`, 'ask again later');
   }
 
@@ -45,11 +63,14 @@ export class JobRunner {
    * Run a job to its end, whether somebody looks or not. Resolves once it has begun.
    *
    * @param how `run` or `resume` of the app of whoever asked
-   * @throws what that rejects with before the job has begun
+   * @throws what that rejects with before the job has begun, and as `inRoom`
    */
   async start(jobId: string, how: (options: RunOptions) => Promise<Job>): Promise<void> {
+    if (!this.#running.has(jobId)) await this.inRoom((start) => start(jobId, how));
+  }
+
+  async #start(jobId: string, how: (options: RunOptions) => Promise<Job>): Promise<void> {
     if (this.#running.has(jobId)) return;
-    this.checkRoom();
     const { log, random } = this.#options;
     const feed = new JobFeed(Math.floor(random() * 2 ** 48).toString(36));
     const stop = new AbortController();

@@ -41,7 +41,7 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
   const endpoints: Record<Route, Endpoint> = {
     ...describeApi(version, () => endpoints),
     ...hostEndpoints(),
-    ...jobEndpoints(runner),
+    ...jobEndpoints(runner, app.audit),
     ...eventEndpoint(app, runner, clock),
     ...resultEndpoints(),
     ...auditEndpoints(),
@@ -52,7 +52,7 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
   try {
     const server = await openHttpServer({
       ...{ identity, listen, endpoints, clock, log, name, authenticator: app.users },
-      userOf: async (certificate) => (await app.revocations.check(certificate)) ?? userOf(certificate),
+      userOf: async (certificate) => (await app.revocations.check(certificate)) ?? userOf(certificate, clock.now()),
       appFor: (actor) => app.actingFor(actor),
       async onRefusal({ what, failure, ...actor }) {
         log({ level: 'warning', event: 'refused', who: actor.who, from: actor.from, what, failure });
@@ -74,7 +74,12 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
   }
 }
 
-function userOf(certificate: X509Certificate): string | Failure {
+function userOf(certificate: X509Certificate, now: number): string | Failure {
+  // Of a connection that stays open TLS has looked at it once, at the beginning.
+  if (Date.parse(certificate.validTo) <= now) {
+    const message = `this certificate was good until ${certificate.validTo}`;
+    return { code: 'untrusted', message, remedy: 'perftrawl ca issue NAME --role user' };
+  }
   const role = roleOf(certificate);
   const name = nameOf(certificate);
   if (role === 'user' && name !== undefined) return name;

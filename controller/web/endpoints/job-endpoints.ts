@@ -1,6 +1,8 @@
 // Routes about jobs: asked for, run by the server, followed, ended, approved.
 import { z } from 'zod';
 import type { JobState } from '../../api.js';
+import type { Audit } from '../../audit/audit.js';
+import { audited } from '../../audit/audited-app.js';
 import { orderSchema, toRequest } from '../../http-api/job-order.js';
 import type { Route } from '../../http-api/routes.js';
 import { type Endpoint, endpoint, held, json } from '../endpoint.js';
@@ -25,7 +27,8 @@ const mostJobs = 1000;
 /** An id, a beginning of one, or `last`. */
 export const jobParameters = z.strictObject({ job: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/) });
 
-export function jobEndpoints(runner: JobRunner): Record<JobRoute, Endpoint> {
+/** @param audit where is written down what goes past the app */
+export function jobEndpoints(runner: JobRunner, audit: Audit): Record<JobRoute, Endpoint> {
   return {
     'GET /v1/jobs': endpoint({
       summary: 'Jobs, the newest first.',
@@ -40,9 +43,11 @@ export function jobEndpoints(runner: JobRunner): Record<JobRoute, Endpoint> {
       summary: 'Ask for a job: it is written down and runs, unless a second person has to approve it.',
       body: orderSchema,
       answer: async ({ body }, { app, who }) => {
-        runner.checkRoom();
-        const job = await app.submit(toRequest(body, who, hostFinder(app)));
-        if (job.state === 'running') await runner.start(job.id, (options) => app.run(job.id, options));
+        const job = await runner.inRoom(async (start) => {
+          const asked = await app.submit(toRequest(body, who, hostFinder(app)));
+          if (asked.state === 'running') await start(asked.id, (options) => app.run(asked.id, options));
+          return asked;
+        });
         return json({ job });
       },
     }),
@@ -76,9 +81,9 @@ export function jobEndpoints(runner: JobRunner): Record<JobRoute, Endpoint> {
     'POST /v1/jobs/:job/stop': endpoint({
       summary: 'End a running job and keep what there is.',
       parameters: jobParameters,
-      answer: async ({ parameters }, { app }) => {
+      answer: async ({ parameters }, { app, actor }) => {
         const job = await app.job(parameters.job);
-        runner.stop(job);
+        await audited(audit, { ...actor, what: 'stop-job', jobId: job.id }, async () => runner.stop(job));
         return json({ job });
       },
     }),
@@ -101,10 +106,11 @@ export function jobEndpoints(runner: JobRunner): Record<JobRoute, Endpoint> {
       parameters: jobParameters,
       body: z.strictObject({ requestSha256: z.string().max(128) }),
       answer: async ({ parameters, body }, { app, who }) => {
-        runner.checkRoom();
         const { id } = await app.job(parameters.job);
-        await app.approvals.approve(id, who, body.requestSha256);
-        await runner.start(id, (options) => app.run(id, options));
+        await runner.inRoom(async (start) => {
+          await app.approvals.approve(id, who, body.requestSha256);
+          await start(id, (options) => app.run(id, options));
+        });
         return json({ job: await app.job(id) });
       },
     }),

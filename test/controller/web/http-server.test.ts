@@ -80,6 +80,18 @@ describe('who is known', () => {
     expect(JSON.parse(answer.body).caller).toMatchObject({ name: 'carol', role: 'viewer', by: 'certificate' });
   });
 
+  it('not any more, on a connection that stays open, when the certificate has run out', async () => {
+    await served.app.users.add({ name: 'dora', role: 'viewer', ttl: undefined, withToken: false });
+    const identity = await served.certificate('dora', 'user');
+    expect((await ask('/v1/whoami', { ...identity, localAddress: '127.2.6.1' })).status).toBe(200);
+    const before = now;
+    now += 2 * 24 * 3_600_000;
+    const late = await ask('/v1/whoami', { ...identity, localAddress: '127.2.6.1' });
+    now = before;
+    expect(late.status).toBe(401);
+    expect(errorOf(late).message).toMatch(/was good until/);
+  });
+
   it.each(['agent', 'controller'] as const)('not by a certificate of the role %s', async (role) => {
     const name = `carol-${role}`;
     await served.app.users.add({ name, role: 'admin', ttl: undefined, withToken: false });
