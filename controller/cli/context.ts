@@ -52,6 +52,8 @@ export interface ServerOptions {
 
 export interface RunningServer {
   readonly address: { readonly host: string; readonly port: number };
+  /** Where agents dial in, `HOST:PORT`, the port as bound; absent: nowhere. */
+  readonly agents?: string;
   close(): Promise<void>;
 }
 

@@ -42,6 +42,7 @@ export async function openServer(
     });
     return {
       address: server.address,
+      ...(app.dialIn === undefined ? {} : { agents: app.dialIn.address }),
       async close() {
         await server.close();
         await app.close();

@@ -49,8 +49,12 @@ async function runServe(context: CommandContext, options: ServerOptions): Promis
   try {
     const { host, port } = server.address;
     const url = `https://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
-    if (context.isJson) await writeJson(io, { url, pid: process.pid });
-    else await writeLines(io.stdout, [`serving on ${url}`]);
+    const { agents } = server;
+    if (context.isJson) await writeJson(io, { url, ...(agents === undefined ? {} : { agents }), pid: process.pid });
+    else {
+      const dialIn = agents === undefined ? [] : [`agents dial in at ${agents}`];
+      await writeLines(io.stdout, [`serving on ${url}`, ...dialIn]);
+    }
     await aborted(io.interrupt.stop);
   } finally {
     await server.close();

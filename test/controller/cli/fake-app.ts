@@ -361,8 +361,13 @@ export async function run(argv: readonly string[], surroundings: Surroundings = 
       return app;
     },
     openServer: async (_appOptions, options) => {
-      app.calls.push(`serve ${options.listen.host}:${options.listen.port} approve ${options.approve}`);
-      return { address: options.listen, close: async () => void app.calls.push('stop serving') };
+      const { listen, agents, approve } = options;
+      app.calls.push(`serve ${listen.host}:${listen.port} approve ${approve}`);
+      return {
+        address: listen,
+        ...(agents === undefined ? {} : { agents: `${agents.host}:${agents.port}` }),
+        close: async () => void app.calls.push('stop serving'),
+      };
     },
   });
   return { code, stdout: out.text, stderr: err.text };

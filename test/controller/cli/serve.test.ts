@@ -17,6 +17,17 @@ it('serves until it is told to stop', async () => {
   expect(app.calls.at(-1)).toBe('stop serving');
 });
 
+it('tells where agents dial in, where they do', async () => {
+  const stop = new AbortController();
+  const options = ['--listen', '127.0.0.1:7450', '--agents', '127.0.0.1:7452'];
+  const serving = [run(['serve', ...options], { app, stop }), run(['serve', ...options, '--json'], { app, stop })];
+  await expect.poll(() => app.calls.length, { timeout: 60_000 }).toBe(2);
+  stop.abort();
+  const [text, json] = await Promise.all(serving);
+  expect(text.stdout).toBe('serving on https://127.0.0.1:7450\nagents dial in at 127.0.0.1:7452\n');
+  expect(JSON.parse(json.stdout)).toMatchObject({ url: 'https://127.0.0.1:7450', agents: '127.0.0.1:7452' });
+});
+
 it.each([
   [['--listen', '7450']],
   [['--listen', '127.0.0.1:99999']],
