@@ -1,6 +1,6 @@
 // Which agents are connected: one connection per host, what happens to a second one, and waiting for one that is just coming back.
 import type { Milliseconds } from '../../proto/capture.js';
-import { type Failure, fail } from '../../proto/failure.js';
+import { type Failure, FailureError, fail } from '../../proto/failure.js';
 import type { Clock } from '../clock.js';
 import type { AgentLink } from './agent-link.js';
 import type { ConnectedAgent } from './dial-in.js';
@@ -21,6 +21,8 @@ export class AgentTable {
   readonly #links = new Map<string, AgentLink>();
   /** When the host was last here, and from where. Bounded: the oldest is forgotten. */
   readonly #gone = new Map<string, { readonly at: number; readonly remoteAddress: string }>();
+  /** Hosts that were cut off, and why; until they are let in again. Bounded: the oldest is forgotten. */
+  readonly #barred = new Map<string, Failure>();
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #opened: number;
 
@@ -60,21 +62,31 @@ export class AgentTable {
     }
     this.#links.set(link.host, link);
     this.#gone.delete(link.host);
+    this.#barred.delete(link.host);
     link.closed.addEventListener('abort', () => this.#remove(link), { once: true });
     seen(link.host, link.remoteAddress, clock.now());
     this.#wake(link.host);
     return undefined;
   }
 
+  /** Nobody gets its connection any more, or waits for it: `take` fails with this. */
+  bar(host: string, failure: Failure): void {
+    this.#barred.set(host, failure);
+    forgetOldest(this.#barred, this.#options.mostAgents);
+    this.#wake(host);
+  }
+
   /**
    * The connection of a host that nobody uses, once there is one.
-   * @throws FailureError 'unreachable' that says when the host was last here; 'cancelled'
+   * @throws FailureError that of `bar`; 'unreachable' that says when the host was last here; 'cancelled'
    */
   async take(host: string, signal: AbortSignal): Promise<AgentLink> {
     const { clock, patience } = this.#options;
     const deadline = clock.now() + (this.#isExpected(host) ? patience : 0);
     for (;;) {
       if (signal.aborted) throw fail('cancelled', `connecting to ${host}: cancelled`);
+      const barred = this.#barred.get(host);
+      if (barred !== undefined) throw new FailureError(barred);
       const link = this.#links.get(host);
       if (link?.isIdle === true && !link.closed.aborted) return link;
       const left = deadline - clock.now();
@@ -109,10 +121,7 @@ export class AgentTable {
     const { clock, mostAgents, seen } = this.#options;
     this.#links.delete(link.host);
     this.#gone.set(link.host, { at: clock.now(), remoteAddress: link.remoteAddress });
-    for (const oldest of this.#gone.keys()) {
-      if (this.#gone.size <= mostAgents) break;
-      this.#gone.delete(oldest);
-    }
+    forgetOldest(this.#gone, mostAgents);
     seen(link.host, link.remoteAddress, clock.now());
     this.#wake(link.host);
   }
@@ -131,6 +140,13 @@ export class AgentTable {
       `${host} ${when}`,
       'is its agent running? `perftrawl agent --dial CONTROLLER:PORT` there',
     );
+  }
+}
+
+function forgetOldest(hosts: Map<string, unknown>, most: number): void {
+  for (const oldest of hosts.keys()) {
+    if (hosts.size <= most) return;
+    hosts.delete(oldest);
   }
 }
 

@@ -128,8 +128,9 @@ export async function openDialIn(options: DialInOptions): Promise<DialIn> {
     address,
     transport: dialInTransport(table),
     connected: () => table.connected(),
-    drop(host, reason) {
-      table.get(host)?.refuse(fail('untrusted', reason, 'ask whoever runs the controller').failure);
+    drop(host, failure, comesBack) {
+      if (!comesBack) table.bar(host, failure);
+      table.get(host)?.refuse(failure);
     },
     async close() {
       closing.abort();

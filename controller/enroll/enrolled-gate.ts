@@ -6,6 +6,7 @@ import { type Failure, toFailure } from '../../proto/failure.js';
 import type { Address } from '../api.js';
 import type { Clock } from '../clock.js';
 import type { AgentGate } from '../dial-in/agent-gate.js';
+import type { DialIn } from '../dial-in/dial-in.js';
 import type { IdentityStore } from '../store/identity-store.js';
 import { fingerprintOf } from '../transport/ca-fingerprint.js';
 import type { Revocations } from './revocations.js';
@@ -15,8 +16,8 @@ export interface EnrolledGateOptions {
   readonly revocations: Revocations;
   readonly inventoryAddress: (name: string) => Address | undefined;
   readonly clock: Clock;
-  /** Ends the connection of a host whose certificate was revoked. */
-  readonly drop: (host: string, reason: string) => void;
+  /** Ends the connection of a host whose certificate was revoked, or has ended. */
+  readonly drop: DialIn['drop'];
   readonly log: (text: string) => void;
 }
 
@@ -64,9 +65,9 @@ export function enrolledGate(options: EnrolledGateOptions): AgentGate & { close(
       const refusal = await refusalOf(certificate, name);
       if (refusal !== undefined) return refusal;
       admitted.get(name)?.release();
-      const release = revocations.hold(certificate, ({ message }) => {
+      const release = revocations.hold(certificate, (failure) => {
         admitted.delete(name);
-        drop(name, message);
+        drop(name, failure, false);
       });
       admitted.set(name, { release, notAfter: Date.parse(certificate.validTo) });
       return { host: name };
@@ -78,7 +79,7 @@ export function enrolledGate(options: EnrolledGateOptions): AgentGate & { close(
       if (known !== undefined && at > known.notAfter) {
         admitted.delete(host);
         known.release();
-        drop(host, 'the certificate of this connection has ended');
+        drop(host, untrusted('the certificate of this connection has ended', 'connect with the new one'), true);
       }
       flushing ??= clock.sleep(flushInterval, closing.signal).then(async () => {
         flushing = undefined;

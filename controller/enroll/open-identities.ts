@@ -51,7 +51,7 @@ export function identityServices(options: IdentityServicesOptions): IdentityServ
       let opened: DialIn | undefined;
       const gate = enrolledGate({
         ...{ store, revocations, inventoryAddress, clock, log: tell },
-        drop: (host, reason) => opened?.drop(host, reason),
+        drop: (...what) => opened?.drop(...what),
       });
       const enroll = enrollHandler({
         ...{ store, audit, now, inventoryAddress, log: tell, authority: () => readAuthority(caDirectory) },

@@ -114,12 +114,26 @@ describe('agents that are let in', () => {
     silent.close();
   });
 
-  it('are cut off with the reason, and their questions fail', async () => {
-    const dialIn = await fleet.open({ patience: 0 });
+  it('are cut off with the reason, which who asks for them is told at once, until they are let in again', async () => {
+    const dialIn = await fleet.open();
     const dialer = await fleet.dial('db1', agent);
     await untilThere(dialIn, 'db1');
-    dialIn.drop('db1', 'the certificate of db1 was revoked');
+    const revoked = { code: 'untrusted', message: 'the certificate of db1 was revoked', remedy: 'enroll it' } as const;
+    dialIn.drop('db1', revoked, false);
+    expect(await failureOf(dialIn.transport.open(hostNamed('db1'), signal))).toEqual(revoked);
     await told(dialer, /was revoked/);
+    await until(() => dialer.notes.filter((note) => note.includes('which knows this host as db1')).length === 2);
+    (await dialIn.transport.open(hostNamed('db1'), signal)).destroy();
+  });
+
+  it('are waited for when they were cut off to come back', async () => {
+    const dialIn = await fleet.open();
+    const dialer = await fleet.dial('db1', agent);
+    await untilThere(dialIn, 'db1');
+    (await dialIn.transport.open(hostNamed('db1'), signal)).pause();
+    dialIn.drop('db1', { code: 'untrusted', message: 'its certificate has ended', remedy: '' }, true);
+    (await dialIn.transport.open(hostNamed('db1'), signal)).destroy();
+    expect(dialer.notes.filter((note) => note.includes('which knows this host as db1')).length).toBe(2);
   });
 });
 

@@ -24,7 +24,7 @@ beforeEach(async () => {
   gate = enrolledGate({
     ...{ store: ground.store, revocations, clock: systemClock, log },
     inventoryAddress: (name) => ground.inventory[name],
-    drop: (host, reason) => onDrop(host, reason),
+    drop: (host, { message }, comesBack) => onDrop(host, `${message}${comesBack ? '; comes back' : ''}`),
   });
 });
 afterEach(async () => {
@@ -76,7 +76,7 @@ describe('the gate', () => {
       onDrop = (host, reason) => resolve(`${host}: ${reason}`);
     });
     await ground.identities.revoke('db1');
-    expect(await dropped).toMatch(/^db1: the certificate of dial-in-agent db1 .* was revoked at /);
+    expect(await dropped).toMatch(/^db1: the certificate of dial-in-agent db1 .* was revoked at \S+$/);
     expect(await gate.admit(certificate, '10.0.0.1')).toMatchObject({
       ...{ code: 'untrusted', remedy: expect.stringContaining('perftrawl hosts forget db1') },
     });
@@ -85,11 +85,11 @@ describe('the gate', () => {
   it('ends a connection with the certificate that it was opened with', async () => {
     await gate.admit(await enrolled('db1'), '10.0.0.1');
     const dropped: string[] = [];
-    onDrop = (host) => dropped.push(host);
+    onDrop = (host, reason) => dropped.push(`${host}: ${reason}`);
     gate.seen('db1', '10.0.0.1', ground.now + 23 * 3_600_000);
     expect(dropped).toEqual([]);
     gate.seen('db1', '10.0.0.1', ground.now + 25 * 3_600_000);
-    expect(dropped).toEqual(['db1']);
+    expect(dropped).toEqual(['db1: the certificate of this connection has ended; comes back']);
   });
 
   it('cuts a host off that is forgotten', async () => {
