@@ -56,11 +56,11 @@ export class Fleet {
     };
   }
 
-  /** Start `perftrawl ...args`; the caller waits for it or ends it. */
-  start(args: readonly string[]): ChildProcess {
+  /** Start `perftrawl ...args`; the caller waits for it or ends it. @param own in place of the fleet's environment, name by name */
+  start(args: readonly string[], own: NodeJS.ProcessEnv = {}): ChildProcess {
     const child = spawn(process.execPath, [perftrawl, ...args], {
       cwd: this.directory,
-      env: this.#environment,
+      env: { ...this.#environment, ...own },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#children.push(child);
