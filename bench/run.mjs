@@ -1,9 +1,9 @@
 // `npm run bench`: how fast, against whom. Makes its own captures in a temporary directory and prints a table; a whole run, not --quick,
 // also writes it to bench/RESULTS.md.
 //
-//   node bench/run.mjs [--quick] [--only=fold,live,idle,fleet,ssh] [--bin=FILE]
+//   node bench/run.mjs [--quick] [--only=fold,live,idle,fleet,ssh] [--bin=FILE] [--agents=N] [--rounds=N]
 //
-// Takes about 20 minutes and 3 GB of disk; --quick about 3 minutes, with captures too small for some of the demands.
+// --agents and --rounds are of fleet: simulated agents (1000), and jobs of each kind (3). Takes about 20 minutes and 3 GB of disk; --quick about 3 minutes, with captures too small for some of the demands.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -23,6 +23,8 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: 'fold,live,idle,fleet,ssh' },
+    agents: { type: 'string' },
+    rounds: { type: 'string' },
     bin: { type: 'string', default: fileURLToPath(new URL('../bin/perftrawl', import.meta.url)) },
   },
 });
@@ -63,7 +65,7 @@ try {
   }
   if (parts.has('live')) add(await liveRows(context));
   if (parts.has('idle')) add(await idleRows(context));
-  if (parts.has('fleet')) add(await fleetRows(context));
+  if (parts.has('fleet')) add(await fleetRows(context, { hosts: values.agents, rounds: values.rounds }));
   if (parts.has('ssh')) add(await sshRows(context));
 } finally {
   await rm(directory, { recursive: true, force: true });
