@@ -19,6 +19,8 @@ const CLOSE_MS = 2000;
  * @param pingInterval how often the other side is pinged, so that either notices when the other one is gone; absent: never
  */
 export async function serveOnStream(api: AgentApi, stream: Duplex, pingInterval?: Milliseconds): Promise<void> {
+  // It may have gone while its caller was still loading this.
+  if (stream.closed) return;
   const server = newServer(
     api,
     pingInterval === undefined
