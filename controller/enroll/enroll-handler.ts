@@ -96,8 +96,11 @@ async function giveCertificate(
   });
   const { name, labels, life, token } = claim;
   const host = await store.host(name);
-  const isSameKey = host?.keySha256 === asked.sha256;
-  const isProven = isSameKey || (await isShownBy(peer, name, options));
+  const latest = host?.keySha256 === asked.sha256 ? await store.certificate(host.fingerprint) : undefined;
+  // The key of a certificate that was revoked proves nothing any more.
+  const isSameKey = latest?.revoked === 0;
+  const shown = (await isShownBy(peer, name, options)) ? peer.certificate : undefined;
+  const isProven = isSameKey || shown !== undefined;
   const mayReplace = token?.mayReplace ?? false;
   if (host !== undefined && !isProven && !mayReplace) {
     throw refused(
@@ -127,6 +130,7 @@ async function giveCertificate(
       ...{ role: 'dial-in-agent', issued: now(), notAfter: Date.parse(certificate.validTo), revoked: 0 },
     },
     before: host?.fingerprint,
+    ...(shown !== undefined ? { provenBy: fingerprintOf(shown) } : isSameKey ? { provenBy: latest.fingerprint } : {}),
     ...(token === undefined || isRepeated ? {} : { tokenId: token.id }),
     revokesOlder: host !== undefined && !isProven,
     now: now(),

@@ -61,6 +61,8 @@ export interface Enrolment {
   readonly certificate: StoredCertificate;
   /** Fingerprint of the newest certificate that the host of this name has had; undefined: there is no such host. */
   readonly before: string | undefined;
+  /** Fingerprint of the certificate by which the host may have its name; revoked meanwhile, it is `overtaken`. */
+  readonly provenBy?: string;
   /** A use of this token is taken. */
   readonly tokenId?: string;
   /** Certificates of that name that were signed before are revoked. */

@@ -160,7 +160,7 @@ export function sqliteIdentityStore({ db, guard, readNow, path }: SqliteDatabase
 
 /** @throws Undone when what it depends on does not hold any more; then nothing has changed */
 async function enroll(change: Kysely<Tables>, enrolment: Enrolment): Promise<void> {
-  const { host, certificate, before, tokenId, revokesOlder, now } = enrolment;
+  const { host, certificate, before, provenBy, tokenId, revokesOlder, now } = enrolment;
   const row = hostRow(host);
   const { name: _, enrolled: _first, last_seen: _seen, address: _address, ...changed } = row;
   // The first statement is a write: two who want one name wait for each other.
@@ -179,6 +179,10 @@ async function enroll(change: Kysely<Tables>, enrolment: Enrolment): Promise<voi
           .executeTakeFirst();
   const count = 'numUpdatedRows' in written ? written.numUpdatedRows : (written.numInsertedOrUpdatedRows ?? 0n);
   if (count !== 1n) throw new Undone('overtaken');
+  if (provenBy !== undefined) {
+    const revoked = change.selectFrom('certificates').select('name').where('fingerprint', '=', provenBy);
+    if ((await revoked.where('revoked', '>', 0).executeTakeFirst()) !== undefined) throw new Undone('overtaken');
+  }
   if (tokenId !== undefined) {
     const taken = await change
       .updateTable('enroll_tokens')

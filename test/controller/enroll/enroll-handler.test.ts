@@ -170,6 +170,29 @@ describe('a name that is taken', () => {
     expect(await ask({ token: await ground.token() }, second)).toMatchObject({ code: 'conflict' });
   });
 
+  it('is not given back for the key of a certificate that was revoked, whatever its token', async () => {
+    const key = newKey();
+    const once = await ground.token();
+    const often = await ground.token({ uses: 9 });
+    await enrolled({ token: once, key });
+    await ground.identities.revoke('db1');
+    for (const token of [once, often]) expect('code' in (await ask({ token, key }))).toBe(true);
+    expect((await ground.identities.certificates()).map(({ state }) => state)).toEqual(['revoked']);
+    await enrolled({ token: await ground.token({ mayReplace: true }), key });
+  });
+
+  it('is not kept by a certificate that is revoked while the next one is signed', async () => {
+    const first = await enrolled({ token: await ground.token() });
+    const { append } = ground.audit;
+    // The last moment before it is written down.
+    ground.audit.append = async (entry) => {
+      if (entry.what === 'renew-certificate') await ground.identities.revoke('db1').catch(() => undefined);
+      await append(entry);
+    };
+    expect(await ask({}, first)).toMatchObject({ code: 'conflict' });
+    expect((await ground.identities.certificates()).map(({ state }) => state)).toEqual(['revoked']);
+  });
+
   it('is free again when the host was forgotten', async () => {
     const old = await enrolled({ token: await ground.token() });
     await ground.identities.forgetHost('db1');
