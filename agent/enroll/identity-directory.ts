@@ -7,6 +7,7 @@ import { mkdir, open, readdir, readFile, realpath, rename, rm, symlink } from 'n
 import { join } from 'node:path';
 import { fail } from '../../proto/failure.js';
 import { hasCode, writeFailure } from '../spool/file-error.js';
+import { withLock } from '../spool/lock.js';
 import { newKey } from './certificate-request.js';
 
 /** PEM, as node:tls takes them. */
@@ -22,14 +23,19 @@ const FILES: Readonly<Record<keyof AgentIdentity, string>> = { cert: 'agent.crt'
 
 /** Undefined for a host that is not enrolled. @throws FailureError 'permission' */
 export async function readAgentIdentity(state: string): Promise<AgentIdentity | undefined> {
+  let directory = '';
   try {
     // Resolved first: the link may be changed between two files.
-    const directory = await realpath(join(state, LINK));
+    directory = await realpath(join(state, LINK));
     const read = (file: string) => readFile(join(directory, file), 'utf8');
     const [cert, key, ca] = await Promise.all([read(FILES.cert), read(FILES.key), read(FILES.ca)]);
     return { cert, key, ca };
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
+    if (hasCode(error, 'ENOENT')) {
+      // Another process may have replaced it meanwhile, and removed what was being read.
+      const present = await realpath(join(state, LINK)).catch(() => '');
+      return present === '' || present === directory ? undefined : readAgentIdentity(state);
+    }
     const why = error instanceof Error ? error.message : String(error);
     throw fail('permission', `cannot read the identity of this host: ${why}`, 'run as the user of the agent', error);
   }
@@ -39,7 +45,12 @@ export async function readAgentIdentity(state: string): Promise<AgentIdentity | 
  * In place of what is there, in one step; the key of the request is no longer pending then.
  * @throws FailureError 'permission', 'exhausted'
  */
-export async function writeAgentIdentity(state: string, identity: AgentIdentity): Promise<void> {
+export function writeAgentIdentity(state: string, identity: AgentIdentity): Promise<void> {
+  // One at a time: each removes what others have left, and would take the directory of one that is just being written.
+  return withLock(join(state, `${LINK}.lock`), () => replaceIdentity(state, identity));
+}
+
+async function replaceIdentity(state: string, identity: AgentIdentity): Promise<void> {
   const name = `${LINK}-${randomBytes(8).toString('hex')}`;
   const directory = join(state, name);
   try {

@@ -29,15 +29,18 @@ const PAUSE_SHARE = 0.1;
 /** Hosts that were enrolled together renew spread over so much of the life of their certificates. */
 const SPREAD = 0.05;
 
-/** Until `signal` aborts, or until there is no identity to renew. */
+/** Until `signal` aborts. */
 export async function keepRenewed(options: RenewalOptions, signal: AbortSignal): Promise<void> {
-  const { state, now, sleep, random, note } = options;
+  const { now, sleep, random, note } = options;
   const spread = random() * SPREAD;
   let failures = 0;
   let toldEnd = 0;
   while (!signal.aborted) {
-    const present = await readAgentIdentity(state);
-    if (present === undefined) return;
+    const present = await readPresent(options);
+    if (present === undefined) {
+      await sleep(LOOK_INTERVAL / 6, signal);
+      continue;
+    }
     const { from, until } = lifeOf(present);
     const due = until - (until - from) * (1 / 3 + spread);
     if (now() >= until) {
@@ -49,6 +52,8 @@ export async function keepRenewed(options: RenewalOptions, signal: AbortSignal):
     } else {
       const failure = await renewAnywhere(options, present, signal);
       failures = failure === undefined ? 0 : failures + 1;
+      // A clock that is wrong by most of a certificate's life takes each new one for due again.
+      if (failure === undefined) await sleep(Math.min((until - from) * PAUSE_SHARE, LOOK_INTERVAL), signal);
       if (failure !== undefined && !signal.aborted) {
         const pause = pauseAfter(failures, until - now(), random());
         note(
@@ -71,6 +76,19 @@ export function pauseAfter(failures: number, left: Milliseconds, draw: number): 
     FIRST_PAUSE * 2 ** Math.min(failures - 1, 20),
   );
   return Math.max(500, Math.round(draw * most));
+}
+
+/** Undefined when there is none, or none that can be read; told each time. */
+async function readPresent({ state, note }: RenewalOptions): Promise<AgentIdentity | undefined> {
+  try {
+    const present = await readAgentIdentity(state);
+    if (present === undefined) note('there is no identity of this host to renew any more: perftrawl agent enroll');
+    else lifeOf(present);
+    return present;
+  } catch (error) {
+    note(`cannot renew the certificate: ${failureText(toFailure(error))}`);
+    return undefined;
+  }
 }
 
 /** The last failure, or undefined. */

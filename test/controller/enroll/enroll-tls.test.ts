@@ -172,6 +172,24 @@ describe('a host', () => {
     expect(await app.identities.enrolledHosts()).toMatchObject([{ serial: serialOf(now ?? first) }]);
   });
 
+  it('does not renew on and on where the clock makes each new certificate look old', async () => {
+    await enrolled('db1', { certificateLife: 24 * 3_600_000 });
+    const ended = new AbortController();
+    const slept: number[] = [];
+    await keepRenewed(
+      {
+        ...{ state: join(directory, 'db1'), servers: [place], now: () => Date.now() + 20 * 3_600_000 },
+        ...{ random: () => 0, note: () => undefined },
+        sleep: async (duration) => {
+          slept.push(duration);
+          ended.abort();
+        },
+      },
+      ended.signal,
+    );
+    expect(slept).toEqual([3_600_000]);
+  });
+
   it('cannot renew what was revoked, by another process too', async () => {
     const identity = await enrolled('db1');
     const elsewhere = await createApp({
