@@ -52,6 +52,8 @@ export async function listenOnTls(
       throw fail('untrusted', `a certificate of role ${role ?? 'none'} is not that of a controller`);
     }
     if (isRevoked(certificate, await readRevoked(files.revoked))) throw fail('untrusted', revokedText(certificate));
+    // It may have gone meanwhile, and would never be taken off.
+    if (socket.destroyed) return;
     open.set(socket, certificate);
     socket.once('close', () => open.delete(socket));
     await serveStream(server, socket);
@@ -72,6 +74,8 @@ export async function listenOnTls(
 
   try {
     const port = await listen(secure, address);
+    // Without it an error of accepting, such as too many open files, would end the process.
+    secure.on('error', (error) => note(`taking a connection: ${error.message}`));
     return {
       address: address.replace(/:\d+$/, `:${port}`),
       async close() {

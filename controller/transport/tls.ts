@@ -68,6 +68,8 @@ async function admit(
   }
   const revoked = await revocations?.check(certificate);
   if (revoked !== undefined) throw new FailureError(revoked);
+  // It may have gone meanwhile, and would be held for ever.
+  if (socket.destroyed) throw fail('unreachable', `${host.name} at ${place(address)} hung up`, 'look at its log');
   const release = revocations?.hold(certificate, ({ message }) => socket.destroy(new Error(message)));
   if (release !== undefined) socket.once('close', release);
 }
