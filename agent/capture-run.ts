@@ -69,9 +69,9 @@ export async function runCapture(options: CaptureRunOptions): Promise<CaptureEnd
     // With it goes what keeps room for the end.
     await rm(capture.work, { recursive: true, force: true });
     const outcome = outcomeOf(stop, failure);
-    await finish(context, outcome, failure);
+    const told = await finish(context, outcome, failure);
     const { commandLines } = context;
-    return { outcome, commandLines, cost: context.costSoFar(), ...(failure === undefined ? {} : { failure }) };
+    return { outcome, commandLines, cost: told, ...(failure === undefined ? {} : { failure }) };
   } finally {
     cost.close();
     await spool.finish(capture);
@@ -101,7 +101,8 @@ function outcomeOf(stop: CaptureStop, failure: Failure | undefined): Outcome {
   return stop.early.aborted ? 'stopped' : 'finished';
 }
 
-async function finish(context: CaptureContext, outcome: Outcome, failure: Failure | undefined): Promise<void> {
+/** @returns the cost that the log tells */
+async function finish(context: CaptureContext, outcome: Outcome, failure: Failure | undefined): Promise<Cost> {
   const { capture, commandLines } = context;
   const { log } = capture;
   if (outcome === 'discarded') await rm(capture.artifacts, { recursive: true, force: true });
@@ -109,8 +110,10 @@ async function finish(context: CaptureContext, outcome: Outcome, failure: Failur
   if (context.state === 'running' && outcome !== 'discarded') await context.tellProgress();
   const losses = mergeLosses([context.losses]);
   if (losses.length > 0 && outcome !== 'discarded') await log.append({ kind: 'losses', losses });
-  await log.append({ kind: 'cost', cost: context.costSoFar() });
+  const cost = context.costSoFar();
+  await log.append({ kind: 'cost', cost });
   await log.append({ kind: 'done', outcome, commandLines, ...(failure === undefined ? {} : { failure }) });
+  return cost;
 }
 
 function startWatch(context: CaptureContext, guard: BudgetGuard): NodeJS.Timeout {

@@ -103,7 +103,10 @@ function checkSeries(name: string, series: ReadSeries): void {
   need(Number.isNaN(series.count) === (sum === undefined), `${name} has both count and sum or none`);
   if (sum !== undefined) {
     need(series.count === total, `${name}: the count is that of +Inf`);
-    need(sum >= 0 && Number(buckets[0][0]) >= 0 === true, `${name}: no sum where values may be negative`);
+    need(
+      sum >= 0 && (buckets[0][0] === '+Inf' || Number(buckets[0][0]) >= 0),
+      `${name}: no sum where values may be negative`,
+    );
   }
   series.count = total;
 }
