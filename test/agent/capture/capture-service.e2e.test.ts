@@ -19,6 +19,7 @@ import {
   the,
   total,
   waitFor,
+  waitForSamples,
 } from './live-host.js';
 
 let host: LiveHost;
@@ -139,7 +140,7 @@ describe('record', () => {
       { captureId: 'stopped', spec: faultsOf(faulty, { duration: 600_000 }), requester: 'test' },
       never,
     );
-    await waitFor(service, 'stopped', 'progress');
+    await waitForSamples(service, 'stopped');
     expect(await service.stopCapture('stopped', false, never)).toBe('running');
     const events = await followed(service, 'stopped');
     expect(the(events, 'done').outcome).toBe('stopped');
