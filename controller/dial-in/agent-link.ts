@@ -28,6 +28,8 @@ export class AgentLink implements ConnectedAgent {
   readonly #clock: Clock;
   readonly #times: LinkTimes;
   readonly #closed = new AbortController();
+  /** When the certificate of this connection ends, in milliseconds since 1970 UTC. */
+  readonly #until: number;
   #state: 'idle' | 'in-use' = 'idle';
   #onBegun: (() => void) | undefined;
   #bytes = 0;
@@ -48,6 +50,7 @@ export class AgentLink implements ConnectedAgent {
     this.#times = times;
     this.since = clock.now();
     this.#heardAt = this.since;
+    this.#until = Date.parse(socket.getPeerX509Certificate()?.validTo ?? '');
     socket.once('close', () => this.#closed.abort());
     if (socket.destroyed) this.#closed.abort();
   }
@@ -78,9 +81,13 @@ export class AgentLink implements ConnectedAgent {
     this.#socket.destroy();
   }
 
-  /** Once in a while: pings an agent that nobody uses, and gives up one that is silent. */
+  /**
+   * Once in a while: pings an agent that nobody uses, and gives up one that is silent. One whose certificate has ended is let go without
+   * a refusal: it is back at once with its new one, or is refused then.
+   */
   check(): void {
-    if (this.#listen() > this.#times.silenceLimit) this.#socket.destroy();
+    const isSilent = this.#listen() > this.#times.silenceLimit;
+    if (isSilent || this.#clock.now() > this.#until) this.#socket.destroy();
     else if (this.isIdle) void this.#say({ kind: 'ping' });
   }
 

@@ -2,15 +2,23 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { Milliseconds } from '../../proto/capture.js';
+import { nameOf } from '../../proto/certificate-role.js';
 import { MAX_ENROLL_BYTES } from '../../proto/dial.js';
 import { encodeDialFrame, readDialFrame } from '../../proto/dial-codec.js';
 import { type Failure, fail } from '../../proto/failure.js';
 import { framed, readFramed } from '../../proto/framed-message.js';
 import type { Clock } from '../clock.js';
-import type { AgentGate, EnrollHandler } from './agent-gate.js';
+import type { Admitted, AgentGate, EnrollHandler } from './agent-gate.js';
 import { AgentLink, type LinkTimes } from './agent-link.js';
 import type { AgentTable } from './agent-table.js';
 import type { Arrival } from './arrivals.js';
+
+/** Called for each agent that is told why it is not let in. `who`: as far as TLS has proved it, else ''. */
+export type OnRefused = (refused: {
+  readonly who: string;
+  readonly remoteAddress: string;
+  readonly failure: Failure;
+}) => void;
 
 export interface Greeter {
   readonly gate: AgentGate;
@@ -22,6 +30,7 @@ export interface Greeter {
   readonly log: (line: string) => void;
   /** Of those that were not. */
   readonly complain: (line: string) => void;
+  readonly onRefused?: OnRefused;
 }
 
 /** @throws FailureError and errors of the connection: whoever is there is not told */
@@ -35,6 +44,14 @@ export async function greetAgent(socket: TLSSocket, arrival: Arrival, greeter: G
   const { host } = admitted;
   if (hello.kind !== 'hello' || hello.instance === '') throw fail('bad-data', `the agent of ${host} says no hello`);
   const link = new AgentLink(socket, { host, instance: hello.instance, remoteAddress }, clock, times);
+  if (link.closed.aborted) return;
+  // Of this connection, from now on: another one of the same host may have another certificate.
+  const release = admitted.hold?.((failure) => {
+    // Whoever waits for this host is told at once, unless another connection of it is good.
+    if (table.get(host) === link) table.bar(host, failure);
+    link.refuse(failure);
+  });
+  link.closed.addEventListener('abort', () => release?.(), { once: true });
   const refusal = await table.place(link);
   if (refusal !== undefined) return refuse(socket, arrival, refusal, greeter);
   arrival.leave();
@@ -67,7 +84,7 @@ async function admit(
   { remoteAddress }: Arrival,
   gate: AgentGate,
   clock: Clock,
-): Promise<{ readonly host: string } | Failure> {
+): Promise<Admitted | Failure> {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return untrusted('no certificate was shown');
   const expired = isExpired(certificate, clock.now());
@@ -87,8 +104,12 @@ function untrusted(message: string): Failure {
   return fail('untrusted', message, 'enroll this host: perftrawl agent enroll --token TOKEN').failure;
 }
 
-function refuse(socket: TLSSocket, arrival: Arrival, failure: Failure, { times, complain }: Greeter): void {
-  complain(`refused an agent from ${arrival.remoteAddress}: ${failure.message}`);
+function refuse(socket: TLSSocket, arrival: Arrival, failure: Failure, greeter: Greeter): void {
+  const { times, complain, onRefused } = greeter;
+  const { remoteAddress } = arrival;
+  complain(`refused an agent from ${remoteAddress}: ${failure.message}`);
+  const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
+  onRefused?.({ who: (certificate && nameOf(certificate)) ?? '', remoteAddress, failure });
   // To take what it still sends: a connection that is closed with something unread is reset, and the reason would be lost.
   socket.resume();
   socket.end(encodeDialFrame({ kind: 'refused', failure }));

@@ -13,7 +13,7 @@ import { AgentTable } from './agent-table.js';
 import { type Arrival, Arrivals } from './arrivals.js';
 import { boundedLog } from './bounded-log.js';
 import type { DialIn } from './dial-in.js';
-import { answerEnrollment, greetAgent } from './greeting.js';
+import { answerEnrollment, greetAgent, type OnRefused } from './greeting.js';
 import type { HalfOpenLimits } from './half-open.js';
 import { secureServer } from './secure-server.js';
 
@@ -25,6 +25,7 @@ export interface DialInOptions {
   readonly gate: AgentGate;
   /** Absent: nobody enrolls here. */
   readonly enroll?: EnrollHandler;
+  readonly onRefused?: OnRefused;
   readonly clock: Clock;
   /** One line for whoever runs the server. */
   readonly log: (line: string) => void;
@@ -63,7 +64,7 @@ const minute = 60_000;
 
 /** @throws FailureError of `readIdentity`; 'bad-request' for a certificate or an address that cannot be used; 'conflict' for a port */
 export async function openDialIn(options: DialInOptions): Promise<DialIn> {
-  const { clock, gate, log, enroll, readIdentity } = options;
+  const { clock, gate, log, enroll, onRefused, readIdentity } = options;
   const limits: DialInLimits = { ...defaultLimits, ...options.limits };
   const place = parsePlace(options.listen);
   const closing = new AbortController();
@@ -99,7 +100,10 @@ export async function openDialIn(options: DialInOptions): Promise<DialIn> {
   async function talk(socket: TLSSocket, arrival: Arrival): Promise<void> {
     switch (socket.alpnProtocol) {
       case DIAL_ALPN:
-        return greetAgent(socket, arrival, { gate, table, clock, log, complain, times: limits });
+        return greetAgent(socket, arrival, {
+          ...{ gate, table, clock, log, complain, times: limits },
+          ...(onRefused === undefined ? {} : { onRefused }),
+        });
       case ENROLL_ALPN:
         return answerEnrollment(socket, arrival, enroll, limits.answerTimeout);
       default:
@@ -123,6 +127,8 @@ export async function openDialIn(options: DialInOptions): Promise<DialIn> {
     closing.abort();
     throw error;
   }
+  // Without it an error of accepting, such as too many open files, would end the process.
+  server.on('error', (error) => complain(`taking a connection: ${error.message}`));
   const watching = watch();
   return {
     address,

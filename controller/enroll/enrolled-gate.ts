@@ -6,7 +6,6 @@ import { type Failure, toFailure } from '../../proto/failure.js';
 import type { Address } from '../api.js';
 import type { Clock } from '../clock.js';
 import type { AgentGate } from '../dial-in/agent-gate.js';
-import type { DialIn } from '../dial-in/dial-in.js';
 import type { IdentityStore } from '../store/identity-store.js';
 import { fingerprintOf } from '../transport/ca-fingerprint.js';
 import type { Revocations } from './revocations.js';
@@ -16,8 +15,6 @@ export interface EnrolledGateOptions {
   readonly revocations: Revocations;
   readonly inventoryAddress: (name: string) => Address | undefined;
   readonly clock: Clock;
-  /** Ends the connection of a host whose certificate was revoked, or has ended. */
-  readonly drop: DialIn['drop'];
   readonly log: (text: string) => void;
 }
 
@@ -26,8 +23,7 @@ const flushInterval: Milliseconds = 2000;
 
 /** `close` writes down what is left to write. */
 export function enrolledGate(options: EnrolledGateOptions): AgentGate & { close(): Promise<void> } {
-  const { store, revocations, inventoryAddress, clock, drop, log } = options;
-  const admitted = new Map<string, { readonly release: () => void; readonly notAfter: number }>();
+  const { store, revocations, inventoryAddress, clock, log } = options;
   const seen = new Map<string, { readonly address: string; readonly at: number }>();
   const closing = new AbortController();
   let flushing: Promise<void> | undefined;
@@ -64,23 +60,10 @@ export function enrolledGate(options: EnrolledGateOptions): AgentGate & { close(
       }
       const refusal = await refusalOf(certificate, name);
       if (refusal !== undefined) return refusal;
-      admitted.get(name)?.release();
-      const release = revocations.hold(certificate, (failure) => {
-        admitted.delete(name);
-        drop(name, failure, false);
-      });
-      admitted.set(name, { release, notAfter: Date.parse(certificate.validTo) });
-      return { host: name };
+      return { host: name, hold: (cutOff) => revocations.hold(certificate, cutOff) };
     },
     seen(host, address, at) {
       seen.set(host, { address, at });
-      // A connection does not outlive the certificate that it was opened with: the agent comes back with its new one.
-      const known = admitted.get(host);
-      if (known !== undefined && at > known.notAfter) {
-        admitted.delete(host);
-        known.release();
-        drop(host, untrusted('the certificate of this connection has ended', 'connect with the new one'), true);
-      }
       flushing ??= clock.sleep(flushInterval, closing.signal).then(async () => {
         flushing = undefined;
         await flush();
@@ -88,7 +71,6 @@ export function enrolledGate(options: EnrolledGateOptions): AgentGate & { close(
     },
     async close() {
       closing.abort();
-      for (const { release } of admitted.values()) release();
       await flushing;
       await flush();
     },

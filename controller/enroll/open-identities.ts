@@ -11,6 +11,7 @@ import { enrollHandler } from './enroll-handler.js';
 import { enrolledGate } from './enrolled-gate.js';
 import { type Identities, storedIdentities } from './identities.js';
 import { knownHosts } from './known-hosts.js';
+import { refusalAudit } from './refusal-audit.js';
 import { type Revocations, storedRevocations } from './revocations.js';
 
 export interface IdentityServicesOptions {
@@ -48,16 +49,12 @@ export function identityServices(options: IdentityServicesOptions): IdentityServ
     hosts: () => knownHosts(inventory, store),
     async listen(place) {
       const { log: tell } = place;
-      let opened: DialIn | undefined;
-      const gate = enrolledGate({
-        ...{ store, revocations, inventoryAddress, clock, log: tell },
-        drop: (...what) => opened?.drop(...what),
-      });
+      const gate = enrolledGate({ store, revocations, inventoryAddress, clock, log: tell });
       const enroll = enrollHandler({
         ...{ store, audit, now, inventoryAddress, log: tell, authority: () => readAuthority(caDirectory) },
       });
-      const dialIn = await openDialIn({ ...place, gate, enroll, clock });
-      opened = dialIn;
+      const onRefused = refusalAudit({ audit, now, log: tell });
+      const dialIn = await openDialIn({ ...place, gate, enroll, clock, onRefused });
       return {
         ...dialIn,
         async close() {

@@ -41,6 +41,8 @@ export interface DialInFleet {
   readonly caDirectory: string;
   /** What the controller wrote into its log. */
   readonly log: readonly string[];
+  /** Agents that were not let in: who, and why. */
+  readonly refused: readonly string[];
   /** Hosts as `AgentGate.seen` was told. */
   readonly seen: readonly string[];
   issue(name: string, role: CertificateRole, now?: number): Promise<void>;
@@ -56,6 +58,7 @@ export async function dialInFleet(): Promise<DialInFleet> {
   await initCa(caDirectory, Date.now());
   const log: string[] = [];
   const seen: string[] = [];
+  const refused: string[] = [];
   const issued = new Set<string>();
   const endings: (() => Promise<unknown>)[] = [];
   let port = 0;
@@ -65,7 +68,7 @@ export async function dialInFleet(): Promise<DialInFleet> {
     key: join(from, `${name}.key`),
   });
   const fleet: DialInFleet = {
-    ...{ directory, caDirectory, log, seen },
+    ...{ directory, caDirectory, log, seen, refused },
     async issue(name, role, now = Date.now()) {
       if (issued.has(name)) return;
       issued.add(name);
@@ -78,6 +81,7 @@ export async function dialInFleet(): Promise<DialInFleet> {
         readIdentity: () => readIdentity(filesOf('server')),
         gate: { ...byName, seen: (host) => seen.push(host) },
         ...(enroll === undefined ? {} : { enroll }),
+        onRefused: ({ who, failure }) => refused.push(`${who}: ${failure.code}`),
         ...{ clock: systemClock, limits, log: (line) => log.push(line) },
       });
       port = Number(dialIn.address.split(':')[1]);

@@ -135,6 +135,17 @@ describe('agents that are let in', () => {
     (await dialIn.transport.open(hostNamed('db1'), signal)).destroy();
     expect(dialer.notes.filter((note) => note.includes('which knows this host as db1')).length).toBe(2);
   });
+
+  it('are let go when their certificate ends, and told so only when they come back with it', async () => {
+    const lives = 6_000;
+    await fleet.issue('db1', 'dial-in-agent', Date.now() - 86_400_000 + lives);
+    const dialIn = await fleet.open({ pingInterval: 50 });
+    const dialer = await fleet.dial('db1', agent);
+    await untilThere(dialIn, 'db1');
+    await told(dialer, /CERT_HAS_EXPIRED/);
+    expect(dialer.notes.filter((note) => !note.includes('connected to'))[0]).toMatch(/hung up/);
+    expect(fleet.refused[0]).toBe(': untrusted');
+  });
 });
 
 describe('hosts that are not there', () => {

@@ -14,17 +14,14 @@ import { type IdentityGround, identityGround } from './identity-ground.js';
 let ground: IdentityGround;
 let gate: ReturnType<typeof enrolledGate>;
 let revocations: ReturnType<typeof storedRevocations>;
-let onDrop: (host: string, reason: string) => void;
 
 beforeEach(async () => {
   ground = await identityGround();
   const log = (text: string) => void ground.logged.push(text);
   revocations = storedRevocations({ store: ground.store, clock: systemClock, log });
-  onDrop = () => expect.fail('nobody is to be cut off');
   gate = enrolledGate({
     ...{ store: ground.store, revocations, clock: systemClock, log },
     inventoryAddress: (name) => ground.inventory[name],
-    drop: (host, { message }, comesBack) => onDrop(host, `${message}${comesBack ? '; comes back' : ''}`),
   });
 });
 afterEach(async () => {
@@ -33,18 +30,25 @@ afterEach(async () => {
   await ground.close();
 });
 
-async function enrolled(name: string): Promise<X509Certificate> {
-  const request = { token: await ground.token(), name, request: certificateRequest(name, newKey()), agentVersion: '' };
-  const answer = decodeEnrollAnswer(
-    await ground.handler.answer(encodeEnrollRequest(request), { remoteAddress: '10.0.0.1' }),
-  );
+async function enrolled(name: string, shown?: X509Certificate): Promise<X509Certificate> {
+  const token = shown === undefined ? { token: await ground.token() } : {};
+  const request = { ...token, name, request: certificateRequest(name, newKey()), agentVersion: '' };
+  const peer = { remoteAddress: '10.0.0.1', ...(shown === undefined ? {} : { certificate: shown }) };
+  const answer = decodeEnrollAnswer(await ground.handler.answer(encodeEnrollRequest(request), peer));
   if (!answer.isEnrolled) return expect.fail(answer.refusal.message);
   return new X509Certificate(answer.identity.certificate);
 }
 
+/** Lets a connection with this certificate in. `cutOff`: why it was cut off. */
+async function held(certificate: X509Certificate): Promise<{ readonly cutOff: Promise<string> }> {
+  const admitted = await gate.admit(certificate, '10.0.0.1');
+  if (!('hold' in admitted)) return expect.fail('it is not let in');
+  return { cutOff: new Promise((resolve) => admitted.hold?.(({ message }) => resolve(message))) };
+}
+
 describe('the gate', () => {
   it('lets a host in that has enrolled, and remembers where and when it was seen', async () => {
-    expect(await gate.admit(await enrolled('db1'), '10.0.0.1')).toEqual({ host: 'db1' });
+    expect(await gate.admit(await enrolled('db1'), '10.0.0.1')).toMatchObject({ host: 'db1' });
     gate.seen('db1', '10.0.0.1', 1234);
     gate.seen('db1', '10.0.0.2', 2345);
     await gate.close();
@@ -70,34 +74,28 @@ describe('the gate', () => {
 
   it('cuts a host off when its certificate is revoked, and does not let it in again', async () => {
     const certificate = await enrolled('db1');
-    await gate.admit(certificate, '10.0.0.1');
-    await gate.admit(await enrolled('db2'), '10.0.0.1');
-    const dropped = new Promise<string>((resolve) => {
-      onDrop = (host, reason) => resolve(`${host}: ${reason}`);
-    });
+    const { cutOff } = await held(certificate);
+    const other = await held(await enrolled('db2'));
+    void other.cutOff.then(() => expect.fail('nobody has revoked db2'));
     await ground.identities.revoke('db1');
-    expect(await dropped).toMatch(/^db1: the certificate of dial-in-agent db1 .* was revoked at \S+$/);
+    expect(await cutOff).toMatch(/^the certificate of dial-in-agent db1 .* was revoked at /);
     expect(await gate.admit(certificate, '10.0.0.1')).toMatchObject({
       ...{ code: 'untrusted', remedy: expect.stringContaining('perftrawl hosts forget db1') },
     });
   });
 
-  it('ends a connection with the certificate that it was opened with', async () => {
-    await gate.admit(await enrolled('db1'), '10.0.0.1');
-    const dropped: string[] = [];
-    onDrop = (host, reason) => dropped.push(`${host}: ${reason}`);
-    gate.seen('db1', '10.0.0.1', ground.now + 23 * 3_600_000);
-    expect(dropped).toEqual([]);
-    gate.seen('db1', '10.0.0.1', ground.now + 25 * 3_600_000);
-    expect(dropped).toEqual(['db1: the certificate of this connection has ended; comes back']);
+  it('cuts a connection off by its own certificate, also when the host has come with another one since', async () => {
+    const stolen = await enrolled('db1');
+    const { cutOff } = await held(stolen);
+    const good = await held(await enrolled('db1', stolen));
+    void good.cutOff.then(() => expect.fail('that one is still good'));
+    await ground.identities.revoke(stolen.serialNumber);
+    expect(await cutOff).toContain(stolen.serialNumber.toLowerCase());
   });
 
   it('cuts a host off that is forgotten', async () => {
-    await gate.admit(await enrolled('db1'), '10.0.0.1');
-    const dropped = new Promise<string>((resolve) => {
-      onDrop = resolve;
-    });
+    const { cutOff } = await held(await enrolled('db1'));
     await ground.identities.forgetHost('db1');
-    expect(await dropped).toBe('db1');
+    await cutOff;
   });
 });
