@@ -1,6 +1,6 @@
 // Runs in the VM: puts hungry programs into cgroups of our own, and prints as JSON what came of each.
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { openOwnCage } from '../../agent/cage/own-cage.js';
 import { runTool, startTool } from '../../agent/process.js';
 
@@ -26,10 +26,16 @@ async function throttled() {
   cage?.enter(tool.pid);
   tool.stdout.resume();
   const path = /^0::(.*)$/m.exec(readFileSync(`/proc/${tool.pid}/cgroup`, 'utf8'))?.[1] ?? '';
-  await new Promise((resolve) => setTimeout(resolve, 2500));
-  const stat = readFileSync(`${ROOT}${path}/cpu.stat`, 'utf8');
+  let periods = 0;
+  const look = setInterval(() => {
+    // The cgroup goes with its tool.
+    if (existsSync(`${ROOT}${path}/cpu.stat`)) {
+      const stat = readFileSync(`${ROOT}${path}/cpu.stat`, 'utf8');
+      periods = Number(/^nr_throttled (\d+)$/m.exec(stat)?.[1]);
+    }
+  }, 200);
   const result = await tool.done;
-  const periods = Number(/^nr_throttled (\d+)$/m.exec(stat)?.[1]);
+  clearInterval(look);
   return { path, periods, passedDeadline: result.passedDeadline, cpu: result.cpu, end: await cage?.end() };
 }
 
