@@ -134,10 +134,6 @@ export async function openDialIn(options: DialInOptions): Promise<DialIn> {
     address,
     transport: dialInTransport(table),
     connected: () => table.connected(),
-    drop(host, failure, comesBack) {
-      if (!comesBack) table.bar(host, failure);
-      table.get(host)?.refuse(failure);
-    },
     async close() {
       closing.abort();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

@@ -15,7 +15,7 @@ import { type DialInLimits, openDialIn } from '../../../controller/dial-in/liste
 import { readIdentity } from '../../../controller/transport/identity.js';
 import type { AgentApi } from '../../../proto/agent-api.js';
 import { type CertificateRole, nameOf, roleOf } from '../../../proto/certificate-role.js';
-import { fail } from '../../../proto/failure.js';
+import { type Failure, fail } from '../../../proto/failure.js';
 
 export interface Dialer {
   /** What the agent wrote into its log. */
@@ -49,6 +49,8 @@ export interface DialInFleet {
   /** Opens the port: the one of before, if there was one. */
   open(limits?: Partial<DialInLimits>, enroll?: EnrollHandler): Promise<DialIn>;
   dial(host: string, api: AgentApi, options?: DialOptions): Promise<Dialer>;
+  /** What a revocation does to the newest connection of the host. */
+  cutOff(host: string, failure: Failure): void;
   close(): Promise<void>;
 }
 
@@ -60,6 +62,7 @@ export async function dialInFleet(): Promise<DialInFleet> {
   const seen: string[] = [];
   const refused: string[] = [];
   const issued = new Set<string>();
+  const holds = new Map<string, (failure: Failure) => void>();
   const endings: (() => Promise<unknown>)[] = [];
   let port = 0;
   const filesOf = (name: string, from = caDirectory) => ({
@@ -79,7 +82,19 @@ export async function dialInFleet(): Promise<DialInFleet> {
       const dialIn = await openDialIn({
         listen: `127.0.0.1:${port}`,
         readIdentity: () => readIdentity(filesOf('server')),
-        gate: { ...byName, seen: (host) => seen.push(host) },
+        gate: {
+          async admit(certificate, remoteAddress) {
+            const admitted = await byName.admit(certificate, remoteAddress);
+            if ('code' in admitted) return admitted;
+            const { host } = admitted;
+            const hold = (cutOff: (failure: Failure) => void) => {
+              holds.set(host, cutOff);
+              return () => undefined;
+            };
+            return { host, hold };
+          },
+          seen: (host) => seen.push(host),
+        },
         ...(enroll === undefined ? {} : { enroll }),
         onRefused: ({ who, failure }) => refused.push(`${who}: ${failure.code}`),
         ...{ clock: systemClock, limits, log: (line) => log.push(line) },
@@ -88,6 +103,7 @@ export async function dialInFleet(): Promise<DialInFleet> {
       endings.push(() => dialIn.close());
       return dialIn;
     },
+    cutOff: (host, failure) => holds.get(host)?.(failure),
     async dial(host, api, options = {}) {
       const { as = host, caDirectory: from = caDirectory } = options;
       if (from === caDirectory) await fleet.issue(as, 'dial-in-agent');

@@ -119,21 +119,11 @@ describe('agents that are let in', () => {
     const dialer = await fleet.dial('db1', agent);
     await untilThere(dialIn, 'db1');
     const revoked = { code: 'untrusted', message: 'the certificate of db1 was revoked', remedy: 'enroll it' } as const;
-    dialIn.drop('db1', revoked, false);
+    fleet.cutOff('db1', revoked);
     expect(await failureOf(dialIn.transport.open(hostNamed('db1'), signal))).toEqual(revoked);
     await told(dialer, /was revoked/);
     await until(() => dialer.notes.filter((note) => note.includes('which knows this host as db1')).length === 2);
     (await dialIn.transport.open(hostNamed('db1'), signal)).destroy();
-  });
-
-  it('are waited for when they were cut off to come back', async () => {
-    const dialIn = await fleet.open();
-    const dialer = await fleet.dial('db1', agent);
-    await untilThere(dialIn, 'db1');
-    (await dialIn.transport.open(hostNamed('db1'), signal)).pause();
-    dialIn.drop('db1', { code: 'untrusted', message: 'its certificate has ended', remedy: '' }, true);
-    (await dialIn.transport.open(hostNamed('db1'), signal)).destroy();
-    expect(dialer.notes.filter((note) => note.includes('which knows this host as db1')).length).toBe(2);
   });
 
   it('are let go when their certificate ends, and told so only when they come back with it', async () => {
