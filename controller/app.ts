@@ -1,5 +1,4 @@
 // The controller in this process: makes the adapters and ties them together. The only place that constructs them.
-import { readFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import path from 'node:path';
 import type { AgentApi } from '../proto/agent-api.js';
@@ -15,17 +14,17 @@ import type { DialIn } from './dial-in/dial-in.js';
 import { identityServices } from './enroll/open-identities.js';
 import type { Revocations } from './enroll/revocations.js';
 import { HostPool } from './fleet/host-pool.js';
-import { type Inventory, localInventory, parseInventory } from './fleet/inventory.js';
+import type { Inventory } from './fleet/inventory.js';
+import { readInventory } from './fleet/inventory-file.js';
 import { matchesSelector, parseSelector } from './fleet/selector.js';
-import { Aggregate, type Merged, wantedTypes } from './jobs/aggregate.js';
-import { fetchArtifact, findArtifact } from './jobs/artifact-fetch.js';
 import { defaultIntakeLimits } from './jobs/capture-intake.js';
 import { withDeadline } from './jobs/deadline.js';
 import { fanOut, taskQueue } from './jobs/fan-out.js';
 import { IntakeRoom } from './jobs/intake-room.js';
 import { newJobId } from './jobs/job-id.js';
 import { checkRequest, findJob, listJobs, toJob } from './jobs/job-lookup.js';
-import { addStored, findStored, isEnded, type JobRunTools, runJob } from './jobs/job-run.js';
+import { jobResults } from './jobs/job-results.js';
+import { isEnded, type JobRunTools, runJob } from './jobs/job-run.js';
 import { ModuleCache } from './jobs/module-cache.js';
 import { processOwners } from './jobs/owner.js';
 import { PendingReleases } from './jobs/pending-releases.js';
@@ -118,7 +117,7 @@ const cancelPoll = 200;
 /** @throws FailureError 'bad-request' for the inventory, and those of openSqlite */
 export async function createApp(options: AppOptions): Promise<LocalApp> {
   const { dataDir, configDir, agentCommand, approve = 'none', clock = systemClock, random = Math.random } = options;
-  const inventory = await readInventory(options);
+  const inventory = await readInventory(configDir, options.inventoryPath);
   const caDirectory = path.join(configDir, 'ca');
   const identityFiles = { ...identityFilesIn(caDirectory, 'controller'), ...inventory.identity };
   const database = openSqlite(path.join(dataDir, 'perftrawl.db'), clock.now());
@@ -161,13 +160,12 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   const control = sqliteControlStore(database);
   const samples = sqliteSampleStore(database);
   const releases = new PendingReleases({ agents: pool, store: sqliteReleaseStore(database), clock });
-  const agents = releases;
   const owners = processOwners({ now: clock.now, random, pid: process.pid, procRoot: '/proc' });
   const modules = new ModuleCache(path.join(dataDir, 'modules'), () => clock.now());
   const localName = `${userInfo().username}@${hostname()}`;
   const decisions = sqliteApprovalStore(database);
   const tools: JobRunTools = {
-    ...{ control, samples, agents, clock, random, modules, releases },
+    ...{ control, samples, agents: releases, clock, random, modules, releases },
     limits: defaultIntakeLimits,
     room: new IntakeRoom(),
     async originOf(jobId) {
@@ -176,7 +174,6 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       return { jobId, controller: localName, approvers };
     },
   };
-  const { decode } = tools.limits;
   /** Owners that `submit` wrote down: they hold a job until it is run. */
   const submitted = new Set<string>();
 
@@ -222,31 +219,13 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       try {
         const timeout = host.address.transport === 'ssh' ? askTimeout + sendAllowance : askTimeout;
         const value = await withDeadline(clock, timeout, signal, `${doing} ${host.name}`, (limited) =>
-          agents.ask(host, askingRetries, limited, (api, attempt) => question(api, attempt, host)),
+          releases.ask(host, askingRetries, limited, (api, attempt) => question(api, attempt, host)),
         );
         return { host, ok: true, value };
       } catch (error) {
         return { host, ok: false, failure: toFailure(error) };
       }
     });
-  }
-
-  async function findRun(job: StoredJob, host: string): Promise<HostRun> {
-    const runs = await control.hostRuns(job.id);
-    const found = runs.find((candidate) => candidate.host === host);
-    if (found !== undefined) return found;
-    const names = runs.slice(0, 10).map((candidate) => candidate.host);
-    throw fail('not-found', `host ${host} is not in job ${job.id}`, `its hosts are ${names.join(', ')}`);
-  }
-
-  /** The merged result of a job that still runs: what its hosts have brought so far. */
-  async function soFar(job: StoredJob): Promise<Merged> {
-    const aggregate = new Aggregate(wantedTypes(job.request.spec));
-    const runs = await control.hostRuns(job.id);
-    for (const { host, state } of runs) {
-      if (state === 'succeeded') await addStored(aggregate, samples, job.id, host, decode);
-    }
-    return aggregate.finish(runs.filter(({ state }) => state !== 'succeeded').map(({ host }) => host));
   }
 
   const approvals = jobApprovals({
@@ -351,36 +330,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       await control.deleteJob(job.id);
     },
 
-    async profile(jobId, host) {
-      const job = await findJob(control, jobId);
-      if (host === undefined && job.state === 'running') return (await soFar(job)).profile;
-      if (host !== undefined) await findRun(job, host);
-      return findStored(samples, job.id, host, decode);
-    },
-    async series(jobId, host) {
-      const job = await findJob(control, jobId);
-      if (host === undefined && job.state === 'running') return (await soFar(job)).series;
-      if (host !== undefined) await findRun(job, host);
-      return samples.series({ jobId: job.id, host });
-    },
-    async histograms(jobId, host) {
-      const job = await findJob(control, jobId);
-      if (host === undefined && job.state === 'running') return (await soFar(job)).histograms;
-      if (host !== undefined) await findRun(job, host);
-      return samples.histograms({ jobId: job.id, host });
-    },
-    async text(jobId, host) {
-      const job = await findJob(control, jobId);
-      await findRun(job, host);
-      return samples.text({ jobId: job.id, host });
-    },
-    async *fetchArtifact(jobId, hostName, name, offset, signal) {
-      const job = await findJob(control, jobId);
-      const hostRun = await findRun(job, hostName);
-      const host = job.request.hosts.find((candidate) => candidate.name === hostName);
-      if (host === undefined) throw fail('not-found', `host ${hostName} is not in job ${job.id}`);
-      yield* fetchArtifact(host, hostRun.captureId, findArtifact(hostRun, name), offset, signal, tools);
-    },
+    ...jobResults(tools),
 
     cleanHosts: (hosts, isForced, signal) =>
       ask(hosts, 'cleaning', signal, async (api, limited, host) => {
@@ -396,7 +346,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
             'fetch them (perftrawl jobs resume) or delete their jobs, or lose them with --force',
           );
         }
-        await agents.discard(host, api);
+        await releases.discard(host, api);
         return ssh.clean(host, limited);
       }),
     async close() {
@@ -409,25 +359,6 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     },
   };
   return auditedApp(unaudited, audit, { who: localName });
-}
-
-async function readInventory({ configDir, inventoryPath }: AppOptions): Promise<Inventory> {
-  const file = inventoryPath ?? path.join(configDir, 'inventory.yaml');
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    const isAbsent = cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR');
-    if (isAbsent && inventoryPath === undefined) return localInventory;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw fail(
-      isAbsent ? 'not-found' : 'permission',
-      `cannot read the inventory: ${message}`,
-      'name another file',
-      cause,
-    );
-  }
-  return parseInventory(text, file);
 }
 
 function openSsh(options: AppSshOptions, inventory: Inventory, dataDir: string): SshTransport {
