@@ -36,9 +36,9 @@ export function auditedApp<T extends App>(app: T, audit: Audit, actor: Actor): T
   const identities: App['identities'] = {
     ...app.identities,
     createToken: (request) =>
-      act({ what: 'make-enrol-token', detail: { ...request } }, () => app.identities.createToken(request)),
+      act({ what: 'make-enroll-token', detail: { ...request } }, () => app.identities.createToken(request)),
     revokeToken: (id) =>
-      act({ what: 'revoke-enrol-token', subject: id.slice(0, 80) }, () => app.identities.revokeToken(id)),
+      act({ what: 'revoke-enroll-token', subject: id.slice(0, 80) }, () => app.identities.revokeToken(id)),
     revoke: (which) =>
       act({ what: 'revoke-certificate', subject: which.slice(0, 100) }, () => app.identities.revoke(which)),
     forgetHost: (name) =>

@@ -114,7 +114,7 @@ async function giveCertificate(
   if (token !== undefined && token.used >= token.uses && !isRepeated) throw usedUp(token);
   const certificate = await certificateFor(asked, name, life, options);
   const entry: AuditEntry = {
-    ...{ who: name, what: token === undefined ? 'renew-certificate' : 'enrol-host', from: peer.remoteAddress },
+    ...{ who: name, what: token === undefined ? 'renew-certificate' : 'enroll-host', from: peer.remoteAddress },
     ...{
       by: token === undefined ? 'certificate' : 'token',
       subject: token?.id ?? certificate.serialNumber.toLowerCase(),

@@ -71,7 +71,7 @@ it('lets in as many hosts as the token is for, and tells the next one why not', 
   expect(third.code).toBe(7);
   expect(third.stderr).toMatch(/the token [0-9a-f]+ was for 2 hosts, and has been used up/);
   const { entries } = await fleet.json<{ entries: WrittenEntry[] }>(['audit']);
-  const enrolments = entries.filter(({ what }) => what === 'enrol-host');
+  const enrolments = entries.filter(({ what }) => what === 'enroll-host');
   expect(enrolments.filter(({ failure }) => failure === undefined).flatMap(({ hosts = [] }) => hosts)).toEqual(names);
 });
 

@@ -246,7 +246,7 @@ describe('what is written down, and what is not said', () => {
     const written: unknown[] = [];
     for await (const { what, who, hosts, from } of ground.audit.entries(0)) written.push({ what, who, hosts, from });
     expect(written).toHaveLength(21);
-    expect(written.at(-1)).toEqual({ what: 'enrol-host', who: 'db1', hosts: ['db1'], from: '10.0.0.10' });
+    expect(written.at(-1)).toEqual({ what: 'enroll-host', who: 'db1', hosts: ['db1'], from: '10.0.0.10' });
   });
 
   it('keeps what went wrong here to its own log', async () => {
