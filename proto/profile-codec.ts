@@ -128,7 +128,8 @@ export interface DecodeLimits {
   readonly maxRows: number;
 }
 
-export const DEFAULT_DECODE_LIMITS: DecodeLimits = { maxRawBytes: 1024 ** 3, maxRows: 128 * 1024 ** 2 };
+/** For profiles of our own making, up to those merged of thousands of hosts; a column of this many rows is 8 GiB. */
+export const DEFAULT_DECODE_LIMITS: DecodeLimits = { maxRawBytes: 16 * 1024 ** 3, maxRows: 1024 ** 3 };
 
 /** Reads the chunks of one profile in order; anything out of order, damaged, too large or inconsistent is a `bad-data` failure. */
 export class ProfileDecoder {

@@ -1,5 +1,6 @@
 // What a job has brought, merged or of one host: read from the store; while the job runs, merged from what there is so far.
 import { fail } from '../../proto/failure.js';
+import { DEFAULT_DECODE_LIMITS } from '../../proto/profile-codec.js';
 import type { App, HostRun } from '../api.js';
 import type { StoredJob } from '../store/control-store.js';
 import { Aggregate, type Merged, wantedTypes } from './aggregate.js';
@@ -34,7 +35,8 @@ export function jobResults(tools: JobRunTools): JobResults {
     async profile(jobId, host) {
       const job = await findJob(control, jobId);
       if (host === undefined && job.state === 'running') return (await soFar(job)).profile;
-      if (host !== undefined) await findRun(job, host);
+      if (host === undefined) return findStored(samples, job.id, undefined, DEFAULT_DECODE_LIMITS);
+      await findRun(job, host);
       return findStored(samples, job.id, host, decode);
     },
     async series(jobId, host) {

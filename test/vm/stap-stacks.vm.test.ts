@@ -1,7 +1,7 @@
 // Stacks that the catalogue's scripts print as addresses in the VM, through controller and command line: named on that host.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFailed } from 'vitest';
 import { Fleet } from '../e2e/fleet.js';
 import { startAgentInVm, startBuildHost } from './host-in-image.js';
 import { needImage } from './image.js';
@@ -54,6 +54,7 @@ async function stacksOf(script: string, ...options: string[]): Promise<Map<strin
 }
 
 it('page faults: the function that touches, and the kernel`s above it', async () => {
+  onTestFailed(async () => console.error(await vm.state()));
   const stacks = await stacksOf('pagefault-stacks', '--param', 'kernel=1');
   const text = [...stacks.keys()].join('\n');
   expect(text).toMatch(/^touch-pages;.*touch_fresh_pages;.*asm_exc_page_fault;.*(do_user_addr_fault|exc_page_fault)/m);

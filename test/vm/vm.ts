@@ -49,6 +49,8 @@ export interface Vm {
   get(from: string, toDirectory: string): Promise<void>;
   /** What the kernel and the first process wrote on the console, its last 64 KiB. */
   console(): string;
+  /** For the message of a failure: the console's last lines, and whether its processors are halted or where they run; asks QEMU, not the VM. */
+  state(): Promise<string>;
   /** End it; nothing of it is left. May be called twice. */
   stop(): Promise<void>;
 }
@@ -216,6 +218,7 @@ class Machine {
       },
       get: (from, toDirectory) => this.#get(from, toDirectory),
       console: () => this.#console,
+      state: () => this.#state(),
       stop: () => this.stop(),
     };
   }
@@ -255,16 +258,30 @@ class Machine {
   }
 
   #broken(what: string): Error {
+    return new Error(`test VM: ${what}; the last lines of its console:\n${this.#lastLines()}`);
+  }
+
+  #lastLines(): string {
     const lines = this.#console.trimEnd().split(/\r?\n/).slice(-15);
-    return new Error(
-      `test VM: ${what}; the last lines of its console:\n${lines.map((line) => `  ${line}`).join('\n')}`,
-    );
+    return lines.map((line) => `  ${line}`).join('\n');
+  }
+
+  async #state(): Promise<string> {
+    const looks: string[] = [];
+    for (let look = 0; look < LOOKS; look++) {
+      const registers = await askMonitor(this.#monitor, 'info registers -a').catch((error: Error) => error.message);
+      looks.push(...registers.split('\n').filter((line) => /^CPU#|RIP=/.test(line)));
+      await tick();
+    }
+    return `the last lines of the VM's console:\n${this.#lastLines()}\nits processors, ${LOOKS} times:\n${looks.join('\n')}`;
   }
 }
 
 /** What timeout(1) says when it had to end the program. */
 const TIMED_OUT = 124;
 const TICK = 200;
+/** How often {@link Vm.state} looks at the processors. */
+const LOOKS = 5;
 
 function tick(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, TICK));
