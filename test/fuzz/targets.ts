@@ -4,6 +4,7 @@ import { CONTROLLER_TARGETS } from './targets/controller-targets.js';
 import { ENROLL_TARGETS } from './targets/enroll-targets.js';
 import { HOST_TARGETS } from './targets/host-targets.js';
 import { PERF_TARGETS } from './targets/perf-targets.js';
+import { SSH_TARGETS } from './targets/ssh-targets.js';
 import { STAP_TARGETS } from './targets/stap-targets.js';
 import { SYMBOL_TARGETS } from './targets/symbol-targets.js';
 import { WIRE_TARGETS } from './targets/wire-targets.js';
@@ -16,4 +17,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...WIRE_TARGETS,
   ...CONTROLLER_TARGETS,
   ...ENROLL_TARGETS,
+  ...SSH_TARGETS,
 ];

@@ -74,7 +74,10 @@ export function knownHostName(name: string, port: number): string {
   return port === 22 ? name : `[${name}]:${port}`;
 }
 
-/** Lines that are no entries are passed over, as ssh does. Certificate authorities (`@cert-authority`) are not followed. */
+/**
+ * Lines that are no entries are passed over, as ssh does, also those whose key is not of the type beside it. Certificate authorities
+ * (`@cert-authority`) are not followed.
+ */
 function entriesOf({ path, text }: KnownHostsFile): readonly Entry[] {
   return text.split('\n').flatMap((line, index) => {
     const words = line.trim().split(/\s+/);
@@ -82,7 +85,9 @@ function entriesOf({ path, text }: KnownHostsFile): readonly Entry[] {
     const marker = words[0].startsWith('@') ? (words.shift() ?? '') : '';
     const [names, type, base64] = words;
     if (base64 === undefined || !/^[A-Za-z0-9+/]+=*$/.test(base64)) return [];
-    return [{ marker, names, type, key: Buffer.from(base64, 'base64'), place: `${path}:${index + 1}` }];
+    const key = Buffer.from(base64, 'base64');
+    if (type === '' || keyType(key) !== type) return [];
+    return [{ marker, names, type, key, place: `${path}:${index + 1}` }];
   });
 }
 

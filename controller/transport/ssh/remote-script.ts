@@ -24,9 +24,10 @@ export interface AgentFiles {
   readonly executable: string;
 }
 
-/** Bytes before the mark that are read past, and bytes of the answer. */
+/** Bytes before the mark that are read past; bytes of a line of the answer, and its lines. */
 const mostNoise = 256 * 1024;
-const longestAnswer = 16 * 1024;
+const longestLine = 16 * 1024;
+const mostLines = 1000;
 
 /** `$d`: our directory below the home, else in /var/tmp. Links and the directories of others are passed over. */
 const directories = `for d in "\${XDG_CACHE_HOME:-$HOME/.cache}/perftrawl" "/var/tmp/perftrawl-$u"; do test -L "$d" && continue;`;
@@ -107,25 +108,27 @@ export async function readAnswer(
   for (;;) {
     if (!isMarked) {
       const at = buffer.indexOf(begun);
+      const before = at >= 0 ? at : buffer.length - begun.length;
+      if (before > mostNoise) {
+        throw fail('bad-data', 'its login shell prints without end before it runs a command', 'mend .bashrc there');
+      }
       if (at >= 0) {
         isMarked = true;
         buffer = buffer.subarray(at + begun.length);
-      } else if (buffer.length > mostNoise) {
-        throw fail('bad-data', 'its login shell prints without end before it runs a command', 'mend .bashrc there');
       }
     }
-    if (isMarked) {
-      for (let end = buffer.indexOf(10); end >= 0; end = buffer.indexOf(10)) {
-        const line = buffer.toString('utf8', 0, end);
-        buffer = buffer.subarray(end + 1);
-        lines.push(line);
-        if (!isLast(line)) continue;
-        if (buffer.length > 0) stream.unshift(buffer);
-        return lines;
-      }
-      if (buffer.length > longestAnswer || lines.length > 1000) {
+    while (isMarked) {
+      const end = buffer.indexOf(10);
+      if ((end >= 0 ? end : buffer.length) > longestLine || lines.length >= mostLines) {
         throw fail('bad-data', 'its answer to the first command has no end', 'look at the login shell there');
       }
+      if (end < 0) break;
+      const line = buffer.toString('utf8', 0, end);
+      buffer = buffer.subarray(end + 1);
+      lines.push(line);
+      if (!isLast(line)) continue;
+      if (buffer.length > 0) stream.unshift(buffer);
+      return lines;
     }
     buffer = Buffer.concat([buffer, await nextChunk(stream, signal)]);
   }

@@ -38,6 +38,8 @@ export interface SettingsOptions {
 
 const askLimit: Milliseconds = 10_000;
 const longestOutput = 1024 * 1024;
+/** A timer of Node with more than this ends at once. */
+const longestTimer: Milliseconds = 2 ** 31 - 1;
 
 /** @throws FailureError 'tool-missing' without an ssh client, 'bad-request' for what ssh does not take */
 export async function readSettings(
@@ -69,8 +71,21 @@ export function parseSettings(text: string, destination: SshDestination, options
     const value = values.get(key)?.[0];
     return value === undefined || value.toLowerCase() === 'none' ? undefined : value;
   };
-  const hostName = one('hostname') ?? destination.host;
-  const port = Number(one('port') ?? 22);
+  const wrong = (key: string, value: string, form: string) =>
+    fail(
+      'bad-request',
+      `ssh's configuration gives ${destinationText(destination)} the ${key} ${JSON.stringify(value)}, which is no ${form}`,
+      `mend ${key} in ~/.ssh/config`,
+    );
+  const nameFrom = (key: string): string | undefined => {
+    const value = one(key);
+    if (value !== undefined && !/^[^\s\p{Cc}]+$/u.test(value)) throw wrong(key, value, 'name');
+    return value;
+  };
+  const hostName = nameFrom('hostname') ?? destination.host;
+  const portText = one('port') ?? '22';
+  const port = Number(portText);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw wrong('port', portText, 'port');
   const user = one('user') ?? destination.user ?? '';
   const command = one('proxycommand');
   if (command !== undefined) {
@@ -94,9 +109,9 @@ export function parseSettings(text: string, destination: SshDestination, options
     isOnlyGivenKeys: one('identitiesonly') === 'yes',
     proxyJump: one('proxyjump'),
     knownHostsFiles: [...files('userknownhostsfile'), ...files('globalknownhostsfile')].map(expand),
-    hostKeyName: one('hostkeyalias') ?? hostName,
+    hostKeyName: nameFrom('hostkeyalias') ?? hostName,
     isNewHostTaken: ['accept-new', 'no', 'off', 'false'].includes(strict),
-    connectTimeout: Number.isFinite(timeout) && timeout > 0 ? timeout * 1000 : undefined,
+    connectTimeout: Number.isFinite(timeout) && timeout > 0 ? Math.min(timeout * 1000, longestTimer) : undefined,
   };
 }
 
