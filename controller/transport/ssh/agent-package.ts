@@ -10,6 +10,7 @@ import { gzip } from 'node:zlib';
 import type { Milliseconds } from '../../../proto/capture.js';
 import { fail } from '../../../proto/failure.js';
 import { makePrivateDirectory } from '../../directories.js';
+import { type ExecutableNeeds, readExecutableNeeds } from './executable-needs.js';
 
 export interface AgentFile {
   readonly name: string;
@@ -26,8 +27,13 @@ export interface AgentPackage {
   script(): Promise<AgentFile>;
   /** Made on first use (some ten seconds, 100 MB in the cache directory), for this machine's system and architecture. @throws FailureError 'tool-failed' */
   executable(): Promise<AgentFile>;
-  /** As in `uname -s` and `uname -m`, of the hosts that the executable runs on. */
-  readonly runsOn: { readonly system: string; readonly machine: string };
+  /** The hosts that the executable runs on; undefined where none can be made. */
+  readonly runsOn: HostNeeds | undefined;
+}
+
+export interface HostNeeds extends ExecutableNeeds {
+  /** As in `uname -m`. */
+  readonly machine: string;
 }
 
 const buildLimit: Milliseconds = 120_000;
@@ -53,7 +59,7 @@ export async function readAgentPackage(script: string, cacheDirectory: string): 
   let made: Promise<AgentFile> | undefined;
   return {
     names,
-    runsOn: { system: 'Linux', machine: machines[process.arch] ?? process.arch },
+    runsOn: await executableHosts(),
     script: async () => ({ name: names.script, sha256, compressed: await pack(text, 9), isExecutable: false }),
     executable() {
       made ??= readExecutable(script, path.join(cacheDirectory, names.executable), names.executable);
@@ -63,6 +69,13 @@ export async function readAgentPackage(script: string, cacheDirectory: string): 
       return made;
     },
   };
+}
+
+/** It has the program of this Node, and so its needs. */
+async function executableHosts(): Promise<HostNeeds | undefined> {
+  const machine = machines[process.arch];
+  if (machine === undefined || process.platform !== 'linux') return undefined;
+  return { machine, ...(await readExecutableNeeds(process.execPath)) };
 }
 
 async function readExecutable(script: string, file: string, name: string): Promise<AgentFile> {

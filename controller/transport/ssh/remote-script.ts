@@ -14,7 +14,27 @@ export interface RemoteFacts {
   readonly hasSudo: boolean | undefined;
   /** A Node of version 20 or newer: `v20.1.0 /usr/bin/node`; '' for none. */
   readonly node: string;
+  /** The first Node that is too old, in the same form; '' for none. */
+  readonly oldNode: string;
+  /** Told only where the agent is absent and there is no Node. */
+  readonly libc: HostLibc;
   readonly outcome: 'started' | 'absent';
+}
+
+export interface HostLibc {
+  /** Version of glibc; '' where it is not known, or there is none. */
+  readonly glibc: string;
+  /** Path of musl's dynamic loader; '' for none. */
+  readonly musl: string;
+  /** What was asked for and is not there: paths, names of shared libraries. */
+  readonly lacks: readonly string[];
+}
+
+/** What an executable needs on the host, besides the processor. */
+export interface SystemNeeds {
+  /** Path of the dynamic loader. */
+  readonly loader: string | undefined;
+  readonly libraries: readonly string[];
 }
 
 export interface AgentFiles {
@@ -39,19 +59,36 @@ const privilege =
 /** Of agents started over ssh; an agent that was installed has another. */
 const state = `if test "$u" -eq 0 || test -n "$s"; then t=/var/lib/perftrawl/ssh; else t="\${XDG_STATE_HOME:-$HOME/.local/state}/perftrawl/ssh"; fi;`;
 const findNode =
-  'n=""; for c in node nodejs /usr/local/bin/node /usr/local/node/bin/node /opt/node*/bin/node "$HOME"/.nvm/versions/node/*/bin/node "$HOME"/.local/bin/node;' +
+  'n=""; o=""; for c in node nodejs /usr/local/bin/node /usr/local/node/bin/node /opt/node*/bin/node "$HOME"/.nvm/versions/node/*/bin/node "$HOME"/.local/bin/node;' +
   ' do p=$(command -v "$c" 2>/dev/null) || continue; v=$("$p" -v </dev/null 2>/dev/null) || continue;' +
-  ' case "$v" in v[0-9].*|v1[0-9].*) continue;; v[0-9]*) n="$p"; echo "node $v $p"; break;; esac; done;';
+  ` case "$v" in v[0-9].*|v1[0-9].*) o="\${o:-$v $p}"; continue;; v[0-9]*) n="$p"; echo "node $v $p"; break;; esac; done;`;
 
-/** Start the agent if it is there; else say so. */
-export function startScript(mark: string, { script, executable }: AgentFiles): string {
+/** Start the agent if it is there; else say so, and what an executable would find there. */
+export function startScript(mark: string, { script, executable }: AgentFiles, needs: SystemNeeds | undefined): string {
   return word(
     `${begin(mark)} ${environment} echo "system $(uname -s)"; echo "machine $(uname -m)"; echo "uid $u"; ${privilege} ${state} ${findNode}`,
     `${directories} test -O "$d" || continue;`,
     `if test -n "$n" && test -f "$d/${script}"; then echo started; exec $s "$n" "$d/${script}" --stdio --state "$t"; fi;`,
     `if test -z "$n" && test -x "$d/${executable}"; then echo started; exec $s "$d/${executable}" --stdio --state "$t"; fi;`,
-    'done; echo absent',
+    `done; if test -z "$n"; then ${libcFacts(needs)} fi; echo absent`,
   );
+}
+
+/** Musl's ldd is no glibc's; a host may have both libraries. Without a list of libraries none is said to lack. */
+function libcFacts(needs: SystemNeeds | undefined): string {
+  const { loader, libraries } = needs ?? { loader: undefined, libraries: [] };
+  for (const name of [loader ?? '', ...libraries]) {
+    if (!/^[A-Za-z0-9_.+/-]*$/.test(name)) throw fail('internal', `the program of Node needs '${name}'`);
+  }
+  return [
+    'if test -n "$o"; then echo "oldnode $o"; fi;',
+    `g=$(getconf GNU_LIBC_VERSION 2>/dev/null) || g=""; if test -z "$g"; then l=$(ldd --version 2>/dev/null | head -n 1); case "$l" in ldd*) g="glibc \${l##* }";; esac; fi;`,
+    'if test -n "$g"; then echo "libc $g"; fi; for f in /lib/ld-musl-*; do if test -e "$f"; then echo "musl $f"; fi; done;',
+    loader === undefined ? '' : `if test -e "${loader}"; then :; else echo "lacks ${loader}"; fi;`,
+    libraries.length === 0
+      ? ''
+      : `k=$(ldconfig -p 2>/dev/null) || k=""; if test -n "$k"; then for l in ${libraries.join(' ')}; do case "$k" in *"$l "*) ;; *) echo "lacks $l";; esac; done; fi;`,
+  ].join(' ');
 }
 
 export interface UploadedFile {
@@ -152,6 +189,12 @@ export function parseFacts(lines: readonly string[]): RemoteFacts {
     uid,
     hasSudo: uid === 0 ? undefined : value('sudo') === 'yes',
     node: value('node') ?? '',
+    oldNode: value('oldnode') ?? '',
+    libc: {
+      glibc: /^glibc (\d+(?:\.\d+)+)/.exec(value('libc') ?? '')?.[1] ?? '',
+      musl: value('musl') ?? '',
+      lacks: lines.flatMap((line) => (line.startsWith('lacks ') ? [line.slice(6)] : [])),
+    },
     outcome: lines.at(-1) === 'started' ? 'started' : 'absent',
   };
 }

@@ -7,11 +7,12 @@ import { FailureError, fail } from '../../../proto/failure.js';
 import type { Host, RemovedFile } from '../../api.js';
 import { firstBytes } from '../first-bytes.js';
 import type { Transport } from '../transport.js';
+import { agentFor } from './agent-choice.js';
 import type { AgentFile, AgentPackage } from './agent-package.js';
 import { type AskSecret, Passphrases } from './auth.js';
 import { connectSsh } from './connection.js';
 import { parseDestination, type SshDestination } from './destination.js';
-import { cleanScript, parseFacts, type RemoteFacts, readAnswer, startScript, uploadScript } from './remote-script.js';
+import { cleanScript, parseFacts, readAnswer, startScript, uploadScript } from './remote-script.js';
 import { readSettings, type SettingsOptions, type SshSettings } from './settings.js';
 
 export interface SshOptions extends SettingsOptions {
@@ -195,7 +196,7 @@ interface Execution {
 async function startAgent(link: Link, host: Host, pack: AgentPackage, signal: AbortSignal): Promise<Duplex> {
   for (let attempt = 1; ; attempt++) {
     const mark = newMark();
-    const { channel, said } = await execute(link.client, startScript(mark, pack.names), signal);
+    const { channel, said } = await execute(link.client, startScript(mark, pack.names, pack.runsOn), signal);
     const limit = AbortSignal.any([signal, AbortSignal.timeout(answerTimeout)]);
     const lines = await readAnswer(channel, mark, (line) => line === 'started' || line === 'absent', limit);
     const facts = parseFacts(lines);
@@ -211,22 +212,8 @@ async function startAgent(link: Link, host: Host, pack: AgentPackage, signal: Ab
     }
     if (attempt > 1)
       throw fail('refused', `the agent that was sent to ${host.name} is not there any more`, 'try again');
-    await send(link, host, await fileFor(facts, host, pack), signal);
+    await send(link, host, await agentFor(facts, host.name, pack), signal);
   }
-}
-
-function fileFor(facts: RemoteFacts, host: Host, pack: AgentPackage): Promise<AgentFile> {
-  if (facts.system !== 'Linux') {
-    throw fail('refused', `${host.name} runs ${facts.system}: perf is a tool of Linux`, 'leave that host out');
-  }
-  if (facts.node !== '') return pack.script();
-  const { machine } = pack.runsOn;
-  if (facts.machine === machine && process.platform === 'linux') return pack.executable();
-  throw fail(
-    'tool-missing',
-    `${host.name} has no Node of version 20 or newer, and the one here is not for its processor (${facts.machine}, here ${machine})`,
-    'install Node 20 there',
-  );
 }
 
 async function send(link: Link, host: Host, file: AgentFile, signal: AbortSignal, isHomeFull = false): Promise<void> {

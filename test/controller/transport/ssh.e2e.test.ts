@@ -5,28 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Host } from '../../../controller/api.js';
-import { readAgentPackage } from '../../../controller/transport/ssh/agent-package.js';
-import { type SshTransport, sshTransport } from '../../../controller/transport/ssh/ssh-transport.js';
-import { connectAgent } from '../../../proto/agent-client.js';
+import type { SshTransport } from '../../../controller/transport/ssh/ssh-transport.js';
 import { SshFleet } from '../../fleet/ssh-fleet.js';
 import { bundleProgram } from '../bundle-program.js';
+import { at, hostnameOf, type SubjectOptions, sshSubject } from './ssh-subject.js';
 import { failureOf, transportContract } from './transport-contract.js';
 
 const { signal } = new AbortController();
 const run = promisify(execFile);
-const agentScript = join(import.meta.dirname, '../../../dist/bundle/agent-upload.cjs');
-
-function at(name: string, jumps?: readonly string[]): Host {
-  return { name, labels: {}, address: { transport: 'ssh', host: name, ...(jumps === undefined ? {} : { jumps }) } };
-}
-
-interface TransportOptions {
-  readonly script?: string;
-  readonly agentSocket?: string;
-  readonly secret?: string;
-  readonly configFile?: string;
-}
 
 let directory: string;
 let fleet: SshFleet;
@@ -49,26 +35,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-function transport({ script = agentScript, agentSocket, secret, configFile }: TransportOptions = {}): SshTransport {
-  return sshTransport({
-    configFile: configFile ?? fleet.sshConfig,
-    homeDirectory: directory,
-    agentSocket,
-    agentPackage: () => readAgentPackage(script, join(directory, 'executables')),
-    askSecret: async () => secret,
-    connectTimeout: 60_000,
-  });
-}
-
-/** What the agent at the other end says of itself. */
-async function hostnameOf(subject: SshTransport, host: Host): Promise<string> {
-  const connection = await connectAgent(() => subject.open(host, signal));
-  try {
-    return (await connection.api.describe(signal)).hostname;
-  } finally {
-    connection.close();
-  }
-}
+const transport = (options: SubjectOptions = {}): SshTransport => sshSubject(fleet, directory, options);
 
 /** The fleet's configuration with another key file for all hosts. */
 async function configWithKey(name: string, key: string): Promise<string> {
@@ -81,14 +48,7 @@ async function configWithKey(name: string, key: string): Promise<string> {
 transportContract('ssh', async () => {
   const own = await SshFleet.start({ hosts: { contract: {} } });
   const program = await bundleProgram('transport/contract-agent-main.ts', 'whole');
-  const contractTransport = sshTransport({
-    configFile: own.sshConfig,
-    homeDirectory: '/root',
-    agentSocket: undefined,
-    agentPackage: () => readAgentPackage(program.file, '/nonexistent'),
-    askSecret: async () => undefined,
-    connectTimeout: 60_000,
-  });
+  const contractTransport = sshSubject(own, directory, { script: program.file, homeDirectory: '/root' });
   return {
     host: at('contract'),
     transport: contractTransport,
@@ -155,10 +115,12 @@ describe('hosts reached by ssh', () => {
     await writeFile(`${key}.pub`, await readFile(`${fleet.identity}.pub`));
     await run('ssh-keygen', ['-q', '-p', '-P', '', '-N', 'a long passphrase', '-f', key]);
     const configFile = await configWithKey('encrypted', key);
-    expect(await hostnameOf(transport({ configFile, secret: 'a long passphrase' }), at('plain'))).toBe('plain');
+    expect(await hostnameOf(transport({ configFile, askSecret: async () => 'a long passphrase' }), at('plain'))).toBe(
+      'plain',
+    );
     const unasked = await failureOf(transport({ configFile }).open(at('plain'), signal));
     expect(unasked.message).toContain(`ssh-add ${key}`);
-    const wrong = await failureOf(transport({ configFile, secret: 'no' }).open(at('plain'), signal));
+    const wrong = await failureOf(transport({ configFile, askSecret: async () => 'no' }).open(at('plain'), signal));
     expect(wrong.message).toContain('wrong passphrase');
     const agentSocket = join(directory, 'agent.sock');
     const sshAgent = spawn('ssh-agent', ['-D', '-a', agentSocket], { stdio: ['ignore', 'pipe', 'ignore'] });
