@@ -100,6 +100,8 @@ export interface LocalApp extends App {
   readonly revocations: Revocations;
   /** What was asked of this controller, and what came of it. */
   readonly audit: ReadableAudit;
+  /** Ids of jobs that were decided on, by whatever process, and that nobody has taken up since; the oldest first. */
+  unstarted(limit: number): Promise<readonly string[]>;
   /** The same app as used by somebody else: what he asks for is written down as his. */
   actingFor(actor: Actor): App;
 }
@@ -229,7 +231,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   }
 
   const approvals = jobApprovals({
-    ...{ control, decisions, now: () => clock.now() },
+    ...{ decisions, now: () => clock.now() },
     findJob: (id) => findJob(control, id),
     async cancelReleased(id) {
       await run(id, { signal: new AbortController().signal, onEvent: () => undefined });
@@ -282,7 +284,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
 
     async cancel(id, signal) {
       const job = await findJob(control, id);
-      if (job.state === 'awaiting-approval') await control.releaseAwaiting(job.id, true);
+      if (job.state === 'awaiting-approval') await control.cancelAwaiting(job.id);
       else if (job.state !== 'running') return toJob(job, owners);
       await control.requestCancel(job.id);
       const runs = (await control.hostRuns(job.id)).filter(
@@ -310,6 +312,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       return toJob(await findJob(control, id), owners);
     },
     jobs: (filter) => listJobs(control, owners, filter),
+    unstarted: (limit) => control.unowned(limit),
     async hostRuns(jobId) {
       return control.hostRuns((await findJob(control, jobId)).id);
     },

@@ -1,9 +1,9 @@
 // Approvals over the control store: a decision is written down once, then the job goes on or ends.
 import { createHash } from 'node:crypto';
 import type { Milliseconds } from '../../proto/capture.js';
-import { fail } from '../../proto/failure.js';
+import { type FailureError, fail } from '../../proto/failure.js';
 import type { ApprovalStore } from '../store/approval-store.js';
-import type { ControlStore, StoredJob } from '../store/control-store.js';
+import type { StoredJob } from '../store/control-store.js';
 import { type Approval, type Approvals, type Decision, type ScriptToRead, scriptsToRead } from './approval.js';
 import { requestHash } from './request-hash.js';
 
@@ -11,7 +11,6 @@ import { requestHash } from './request-hash.js';
 const patience: Milliseconds = 24 * 3_600_000;
 
 export interface ApprovalTools {
-  readonly control: ControlStore;
   readonly decisions: ApprovalStore;
   readonly now: () => number;
   readonly findJob: (id: string) => Promise<StoredJob>;
@@ -20,24 +19,23 @@ export interface ApprovalTools {
 }
 
 export function jobApprovals(tools: ApprovalTools): Approvals {
-  const { control, decisions, now, findJob, cancelReleased } = tools;
+  const { decisions, now, findJob, cancelReleased } = tools;
 
   async function decide(job: StoredJob, decision: Decision): Promise<void> {
-    // Of two at the same time one is written down. A decision whose job still waits was cut off before the job heard of it.
-    const written = await decisions.decide(job.id, decision);
-    if (written.kind !== decision.kind || (written.decided !== decision.decided && job.state !== 'awaiting-approval')) {
-      throw decidedAlready(job.id, written);
-    }
-    const isRejected = written.kind !== 'approved';
-    if (!(await control.releaseAwaiting(job.id, isRejected))) throw decidedAlready(job.id, written);
-    if (isRejected) await cancelReleased(job.id);
+    // Of two at the same time one is written down.
+    if (!(await decisions.decide(job.id, decision))) throw await waitsNoLonger(job.id);
+    if (decision.kind !== 'approved') await cancelReleased(job.id);
+  }
+
+  async function waitsNoLonger(id: string): Promise<FailureError> {
+    const decision = await decisions.decision(id);
+    return decision === undefined ? neverWaited(id) : decidedAlready(id, decision);
   }
 
   async function waiting(jobId: string): Promise<StoredJob> {
     const job = await findJob(jobId);
     if (job.state === 'awaiting-approval') return job;
-    const decision = await decisions.decision(job.id);
-    throw decision === undefined ? neverWaited(job.id) : decidedAlready(job.id, decision);
+    throw await waitsNoLonger(job.id);
   }
 
   return {

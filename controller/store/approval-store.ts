@@ -4,6 +4,9 @@ import type { Decision } from '../approval/approval.js';
 /** Methods reject with the failures of a ControlStore. */
 export interface ApprovalStore {
   decision(jobId: string): Promise<Decision | undefined>;
-  /** Write a decision down unless there is one; the one that is there then. */
-  decide(jobId: string, decision: Decision): Promise<Decision>;
+  /**
+   * Write a decision down, and let the job that waits for it go on as a running one that nobody owns, cancelled unless it was approved: both
+   * or neither. False when the job waits no longer.
+   */
+  decide(jobId: string, decision: Decision): Promise<boolean>;
 }

@@ -38,8 +38,10 @@ export interface ControlStore {
   idsWithPrefix(prefix: string, limit: number): Promise<readonly string[]>;
   /** Make `owner` the owner if `from` still is; false when somebody was faster, or the job has ended. */
   claimJob(id: string, from: string, owner: string, now: number): Promise<boolean>;
-  /** A job that waits for approval goes on as a running one that nobody owns; false when it does not wait. */
-  releaseAwaiting(id: string, isCancelRequested: boolean): Promise<boolean>;
+  /** A job that waits for approval goes on as a running, cancelled one that nobody owns; nothing is changed when it does not wait. */
+  cancelAwaiting(id: string): Promise<void>;
+  /** Ids of running jobs that nobody owns, the oldest first: they were decided on, and not started. */
+  unowned(limit: number): Promise<readonly string[]>;
   renewJob(id: string, owner: string, now: number): Promise<Renewal>;
   requestCancel(id: string): Promise<void>;
   /** Ends a running job if `owner` owns it; false when it does not. */

@@ -168,6 +168,16 @@ const migrations: readonly Migration[] = [
       );
     `,
   },
+  {
+    version: 7,
+    sql: `
+      create index jobs_by_owner on jobs (state, owner);
+      update jobs
+        set state = 'running', owner = '',
+          cancel_requested = (select decision <> 'approved' from approval_decisions where job_id = jobs.id)
+        where state = 'awaiting-approval' and id in (select job_id from approval_decisions);
+    `,
+  },
 ];
 
 /** The version that this program writes. */

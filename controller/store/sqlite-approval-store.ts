@@ -21,15 +21,18 @@ export function sqliteApprovalStore({ db, guard, path }: SqliteDatabase): Approv
     decision: (jobId) => guard('reading an approval', () => read(jobId)),
     decide: (jobId, { kind, who, reason, requestSha256, decided }) =>
       guard('writing down an approval', async () => {
-        const row = { job_id: jobId, decision: kind, who, reason, request_sha256: requestSha256, decided };
-        await db
-          .insertInto('approval_decisions')
-          .values(row)
-          .onConflict((conflict) => conflict.column('job_id').doNothing())
-          .execute();
-        const written = await read(jobId);
-        if (written === undefined) throw fail('bad-data', `${path}: the approval of job ${jobId} is gone`);
-        return written;
+        return db.transaction().execute(async (change) => {
+          const released = await change
+            .updateTable('jobs')
+            .set({ state: 'running', owner: '', cancel_requested: kind === 'approved' ? 0 : 1 })
+            .where('id', '=', jobId)
+            .where('state', '=', 'awaiting-approval')
+            .executeTakeFirst();
+          if (released.numUpdatedRows !== 1n) return false;
+          const row = { job_id: jobId, decision: kind, who, reason, request_sha256: requestSha256, decided };
+          await change.insertInto('approval_decisions').values(row).execute();
+          return true;
+        });
       }),
   };
 }

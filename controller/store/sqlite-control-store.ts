@@ -99,15 +99,27 @@ export function sqliteControlStore({ db, guard, path }: SqliteDatabase): Control
         return done.numUpdatedRows === 1n;
       }),
 
-    releaseAwaiting: (id, isCancelRequested) =>
-      guard('releasing a job', async () => {
-        const done = await db
+    cancelAwaiting: (id) =>
+      guard('cancelling a job', async () => {
+        await db
           .updateTable('jobs')
-          .set({ state: 'running', owner: '', cancel_requested: isCancelRequested ? 1 : 0 })
+          .set({ state: 'running', owner: '', cancel_requested: 1 })
           .where('id', '=', id)
           .where('state', '=', 'awaiting-approval')
-          .executeTakeFirst();
-        return done.numUpdatedRows === 1n;
+          .execute();
+      }),
+
+    unowned: (limit) =>
+      guard('looking for jobs that nobody runs', async () => {
+        const rows = await db
+          .selectFrom('jobs')
+          .select('id')
+          .where('state', '=', 'running')
+          .where('owner', '=', '')
+          .orderBy('created')
+          .limit(limit)
+          .execute();
+        return rows.map((row) => row.id);
       }),
 
     renewJob: (id, owner, now) =>

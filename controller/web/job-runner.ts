@@ -53,10 +53,15 @@ export class JobRunner {
 
   #checkRoom(): void {
     const { mostJobs } = this.#options;
+    if (this.hasRoom) return;
     if (this.#abandon.signal.aborted)
       throw fail('exhausted', 'the server is about to stop', 'ask again when it is back');
-    if (this.#running.size + this.#promised < mostJobs) return;
     throw fail('exhausted', `the server runs ${mostJobs} jobs already, and no more at a time`, 'ask again later');
+  }
+
+  /** Whether one more job may be started now. */
+  get hasRoom(): boolean {
+    return !this.#abandon.signal.aborted && this.#running.size + this.#promised < this.#options.mostJobs;
   }
 
   /**

@@ -17,6 +17,7 @@ import { type HttpServer, type HttpServerOptions, openHttpServer } from './http-
 import { JobRunner } from './job-runner.js';
 import { describeApi } from './openapi.js';
 import type { ServerLog } from './server-log.js';
+import { startUnstarted } from './unstarted-jobs.js';
 
 export interface ServeOptions {
   /** Stays open when the server is closed: whoever opened it closes it. */
@@ -60,11 +61,14 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
       },
     });
     const { address } = server;
+    const stop = new AbortController();
+    const starting = startUnstarted({ app, runner, clock, log }, stop.signal);
     log({ level: 'info', event: 'listening', host: address.host, port: address.port });
     return {
       address,
       async close() {
-        await Promise.all([server.close(), runner.close()]);
+        stop.abort();
+        await Promise.all([server.close(), runner.close(), starting]);
         log({ level: 'info', event: 'stopped' });
       },
     };

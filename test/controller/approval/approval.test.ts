@@ -123,6 +123,28 @@ describe('a job that waits', () => {
     }
   });
 
+  it('is decided on once, by whoever is first, and not after it was cancelled', async () => {
+    const job = await app.submit(request());
+    const { requestSha256 } = await app.approvals.get(job.id);
+    const decisions = await Promise.allSettled([
+      app.approvals.reject(job.id, 'carol@server', 'no'),
+      ...['bob@server', 'dave@server'].map((who) => app.approvals.approve(job.id, who, requestSha256)),
+    ]);
+    expect(decisions.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    const cancelled = await app.submit(request());
+    const approval = await app.approvals.get(cancelled.id);
+    const [, approved] = await Promise.allSettled([
+      app.cancel(cancelled.id, options.signal),
+      app.approvals.approve(cancelled.id, 'bob@server', approval.requestSha256),
+    ]);
+    const decision = await app.approvals.get(cancelled.id).then(
+      ({ decision }) => decision?.kind,
+      () => 'none',
+    );
+    expect(decision).toBe(approved.status === 'fulfilled' ? 'approved' : 'none');
+    expect((await app.job(cancelled.id)).state).toBe('cancelled');
+  });
+
   it('is one with a script of the request; others run at once', async () => {
     const job = await app.submit(request({ spec: known }));
     expect(job.state).toBe('running');

@@ -12,7 +12,7 @@ import { toFailure } from '../../../proto/failure.js';
 import { bundleProgram } from '../bundle-program.js';
 import { drawSeries } from '../draw-histogram.js';
 import { STAT } from '../specs.js';
-import { controlStoreContract } from './control-store-contract.js';
+import { job as aJob, controlStoreContract } from './control-store-contract.js';
 import { sampleStoreContract } from './sample-store-contract.js';
 
 async function temporary<T>(make: (database: SqliteDatabase) => T): Promise<{ store: T; close(): Promise<void> }> {
@@ -51,6 +51,7 @@ describe('the database file', () => {
       { version: 4, applied: 1 },
       { version: 5, applied: 1 },
       { version: 6, applied: 1 },
+      { version: 7, applied: 1 },
     ]);
     expect(raw.pragma('journal_mode', { simple: true })).toBe('wal');
     raw.close();
@@ -67,7 +68,7 @@ describe('the database file', () => {
     await before.close();
     const raw = new Database(file);
     raw.exec('drop table histogram_series; drop table text_lines; drop table users; drop table approval_decisions');
-    raw.exec('drop table pending_releases');
+    raw.exec('drop table pending_releases; drop index jobs_by_owner');
     raw.exec('drop table certificates; drop table enroll_tokens; drop table enrolled_hosts');
     raw.exec('delete from migrations where version > 1');
     // As the first version wrote them: without parts.
@@ -79,6 +80,32 @@ describe('the database file', () => {
     expect(await sqliteSampleStore(after).histograms(key)).toBeUndefined();
     await sqliteSampleStore(after).put(key, { chunks: [], series: undefined, histograms: drawSeries('1:1'), text: [] });
     expect(await sqliteSampleStore(after).histograms(key)).toEqual(drawSeries('1:1'));
+    await after.close();
+  });
+
+  it('of an older program lets jobs go on that were decided on, and did not hear of it', async () => {
+    const before = openSqlite(file, 1);
+    const control = sqliteControlStore(before);
+    for (const id of ['approved', 'rejected', 'waits']) {
+      await control.createJob({ ...aJob(id), state: 'awaiting-approval', owner: '' }, []);
+    }
+    await before.close();
+    const raw = new Database(file);
+    raw.exec('drop index jobs_by_owner; delete from migrations where version > 6');
+    for (const decision of ['approved', 'rejected']) {
+      raw.prepare("insert into approval_decisions values (?, ?, 'bob', '', '', 1)").run(decision, decision);
+    }
+    raw.close();
+    const after = openSqlite(file, 2);
+    const states = await sqliteControlStore(after).jobs({ limit: 9 });
+    expect(
+      Object.fromEntries(states.map(({ id, state, isCancelRequested }) => [id, [state, isCancelRequested]])),
+    ).toEqual({
+      approved: ['running', false],
+      rejected: ['running', true],
+      waits: ['awaiting-approval', false],
+    });
+    expect(await sqliteControlStore(after).unowned(9)).toEqual(['approved', 'rejected']);
     await after.close();
   });
 
