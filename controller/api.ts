@@ -161,12 +161,19 @@ export type HostRunState =
   | 'cancelled'
   | 'skipped';
 
+/** The agent on its way to a host that lacks it. Bytes as they are sent: compressed. */
+export type AgentDelivery =
+  | { readonly state: 'making' }
+  | { readonly state: 'sending'; readonly sentBytes: number; readonly totalBytes: number };
+
 export interface HostRun {
   readonly jobId: string;
   readonly host: string;
   readonly captureId: string;
   readonly state: HostRunState;
   readonly captureState: CaptureState | undefined;
+  /** While the agent is made for the host and sent there; never stored. */
+  readonly delivery?: AgentDelivery;
   /** Last event taken from the agent's log. */
   readonly sequence: number;
   readonly started: number;

@@ -3,7 +3,7 @@ import { hostname, userInfo } from 'node:os';
 import path from 'node:path';
 import type { AgentApi } from '../proto/agent-api.js';
 import { fail, toFailure } from '../proto/failure.js';
-import type { Answer, App, Host, HostRun, Job, RunOptions } from './api.js';
+import type { AgentDelivery, Answer, App, Host, HostRun, Job, RunOptions } from './api.js';
 import { type ApprovalRule, scriptsToRead } from './approval/approval.js';
 import { jobApprovals } from './approval/job-approvals.js';
 import { type ReadableAudit, storedAudit } from './audit/audit.js';
@@ -67,6 +67,8 @@ export interface AppOptions {
   readonly clock?: Clock;
   /** Numbers from 0 up to, not including, 1. */
   readonly random?: () => number;
+  /** Told while the agent is sent to a host for a question; jobs tell it in their events. */
+  readonly onDelivery?: (host: string, delivery: AgentDelivery | undefined) => void;
   /** What nobody asked for and somebody should know; default: stderr. */
   readonly log?: (text: string) => void;
 }
@@ -158,6 +160,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     },
     clock,
     random,
+    ...(options.onDelivery === undefined ? {} : { onDelivery: options.onDelivery }),
   });
   const control = sqliteControlStore(database);
   const samples = sqliteSampleStore(database);

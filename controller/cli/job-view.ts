@@ -9,6 +9,7 @@ import { LiveCounters } from './live-counters.js';
 import { LiveHistograms, pointLine } from './live-histograms.js';
 import { colours } from './render/colours.js';
 import { accountText } from './render/cost-text.js';
+import { deliveryStep, deliveryText } from './render/delivery-text.js';
 import { failureText } from './render/failure-text.js';
 import { shorten } from './render/fit-table.js';
 import { waveText } from './render/rollout-text.js';
@@ -39,7 +40,7 @@ export function jobView(io: CliIo, job: Job, isPerHost: boolean): JobView {
 class LineView implements JobView {
   readonly #io: CliIo;
   readonly #job: Job;
-  readonly #last = new Map<string, HostRunState>();
+  readonly #last = new Map<string, { readonly state: HostRunState; readonly step: string | undefined }>();
   #logged = 0;
 
   constructor(io: CliIo, job: Job) {
@@ -50,8 +51,11 @@ class LineView implements JobView {
 
   event(event: JobEvent): void {
     if (event.kind === 'host-run') {
-      if (this.#last.get(event.run.host) === event.run.state) return;
-      this.#last.set(event.run.host, event.run.state);
+      const { host, state, delivery } = event.run;
+      const last = this.#last.get(host);
+      const step = deliveryStep(delivery);
+      if (last?.state === state && (step === undefined || step === last.step)) return;
+      this.#last.set(host, { state, step });
       this.#print(hostLine(event.run, this.#job));
     }
     if (event.kind === 'wave') this.note(waveText(event));
@@ -178,6 +182,7 @@ function hostLine(run: HostRun, job: Job): string {
     const { message, remedy } = run.failure;
     return `${head}  ${message}${remedy === '' ? '' : ` (${remedy})`}`;
   }
+  if (run.delivery !== undefined) return `${head}  ${deliveryText(run.delivery)}`;
   const { elapsed, samples, bytes: size, lost } = run.progress;
   const doing = run.captureState !== undefined && TOLD_STATES.has(run.captureState) ? ` (${run.captureState})` : '';
   if (elapsed === 0 && samples === 0) return `${head}${run.state === 'succeeded' ? '' : doing}`;

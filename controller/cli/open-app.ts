@@ -5,6 +5,7 @@ import { createApp, type LocalApp, type AppOptions as OwnAppOptions } from '../a
 import { configDirectory, dataDirectory } from '../directories.js';
 import { askSecret } from './ask-secret.js';
 import type { AppOptions } from './context.js';
+import { deliveryView } from './delivery-view.js';
 import type { CliIo } from './io.js';
 
 /** Seen from dist/controller/cli. */
@@ -15,7 +16,7 @@ const PERFTRAWL = fileURLToPath(new URL('../../../bin/perftrawl', import.meta.ur
 export async function openApp(
   options: AppOptions,
   io: CliIo,
-  more: Pick<OwnAppOptions, 'approve' | 'dialIn'> = {},
+  more: Pick<OwnAppOptions, 'approve' | 'dialIn' | 'onDelivery'> = { onDelivery: deliveryView(io) },
 ): Promise<LocalApp> {
   const { dataDirectory: data, inventoryFile, sshConfigFile } = options;
   return createApp({

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AgentApi } from '../../proto/agent-api.js';
 import { type AgentConnection, connectAgent } from '../../proto/agent-client.js';
 import { FailureError, fail } from '../../proto/failure.js';
-import type { Address, Host } from '../api.js';
+import type { Address, AgentDelivery, Host } from '../api.js';
 import type { Clock } from '../clock.js';
 import { callFailure, type RetryTable, retryDelay } from '../transport/retry.js';
 import type { Transport } from '../transport/transport.js';
@@ -13,7 +13,12 @@ export interface HostPoolOptions {
   readonly transports: Readonly<Record<Address['transport'], Transport>>;
   readonly clock: Clock;
   readonly random: () => number;
+  /** Told of hosts that nobody watches. */
+  readonly onDelivery?: (host: string, delivery: AgentDelivery | undefined) => void;
 }
+
+/** The agent on its way to a host; undefined when it has arrived, or will not. */
+export type DeliveryListener = (delivery: AgentDelivery | undefined) => void;
 
 interface Entry {
   readonly address: Address;
@@ -36,6 +41,8 @@ export interface Agents {
   ): Promise<T>;
   /** The host's agent, for streams. */
   api(host: Host): Promise<AgentApi>;
+  /** Be told of the agent that is sent to a host, until the function that this gives is called. */
+  watchDelivery(host: Host, listener: DeliveryListener): () => void;
   /** The connection of `api` is broken: the next use opens another one. */
   discard(host: Host, api: AgentApi): Promise<void>;
 }
@@ -43,6 +50,7 @@ export interface Agents {
 export class HostPool implements Agents {
   readonly #options: HostPoolOptions;
   readonly #entries = new Map<string, Entry>();
+  readonly #watchers = new Map<string, Set<DeliveryListener>>();
   #isClosed = false;
 
   constructor(options: HostPoolOptions) {
@@ -78,14 +86,37 @@ export class HostPool implements Agents {
     const transport = this.#options.transports[host.address.transport];
     const streams = new Set<Duplex>();
     const connection = connectAgent(async () => {
-      const stream = await transport.open(host, abort.signal);
-      streams.add(stream);
-      stream.once('close', () => streams.delete(stream));
-      return stream;
+      let isDelivered = false;
+      try {
+        const stream = await transport.open(host, abort.signal, (delivery) => {
+          isDelivered = true;
+          this.#tellDelivery(host, delivery);
+        });
+        streams.add(stream);
+        stream.once('close', () => streams.delete(stream));
+        return stream;
+      } finally {
+        if (isDelivered) this.#tellDelivery(host, undefined);
+      }
     });
     this.#entries.set(host.name, { address: host.address, connection, abort, streams });
     if (known !== undefined) await closeEntry(known);
     return (await connection).api;
+  }
+
+  watchDelivery(host: Host, listener: DeliveryListener): () => void {
+    const watchers = this.#watchers.get(host.name) ?? new Set();
+    this.#watchers.set(host.name, watchers.add(listener));
+    return () => {
+      watchers.delete(listener);
+      if (watchers.size === 0 && this.#watchers.get(host.name) === watchers) this.#watchers.delete(host.name);
+    };
+  }
+
+  #tellDelivery(host: Host, delivery: AgentDelivery | undefined): void {
+    const watchers = this.#watchers.get(host.name);
+    if (watchers === undefined) this.#options.onDelivery?.(host.name, delivery);
+    else for (const tell of watchers) tell(delivery);
   }
 
   async discard(host: Host, api: AgentApi): Promise<void> {

@@ -131,6 +131,7 @@ class HostRunDrive {
     const { captureId } = record.run;
     // A capture that is being registered may be stopped only afterwards: otherwise nobody knows whether it runs.
     const signal = AbortSignal.any([this.#interrupt, stop]);
+    const unwatch = agents.watchDelivery(host, (delivery) => record.deliver(delivery));
     try {
       const spec = await this.#startable(signal);
       await this.#agree(signal);
@@ -141,6 +142,8 @@ class HostRunDrive {
       if (this.#interrupt.aborted) return this.#interrupted();
       if (stop.aborted) return this.#discardAs('cancelled', 'stopped before it started');
       return ended('failed', toFailure(error));
+    } finally {
+      unwatch();
     }
     await record.update({ state: 'running' });
     await this.#check('before');

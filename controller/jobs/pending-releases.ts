@@ -4,7 +4,7 @@ import type { Milliseconds } from '../../proto/capture.js';
 import { FailureError, toFailure } from '../../proto/failure.js';
 import type { Host, HostRun } from '../api.js';
 import type { Clock } from '../clock.js';
-import type { Agents } from '../fleet/host-pool.js';
+import type { Agents, DeliveryListener } from '../fleet/host-pool.js';
 import type { ReleaseStore } from '../store/release-store.js';
 import type { RetryTable } from '../transport/retry.js';
 import { withDeadline } from './deadline.js';
@@ -73,6 +73,10 @@ export class PendingReleases implements Agents {
 
   api(host: Host): Promise<AgentApi> {
     return this.#options.agents.api(host);
+  }
+
+  watchDelivery(host: Host, listener: DeliveryListener): () => void {
+    return this.#options.agents.watchDelivery(host, listener);
   }
 
   discard(host: Host, api: AgentApi): Promise<void> {

@@ -1,6 +1,6 @@
 // One host run as it goes on: each change is told at once; the store gets the changes of state, and progress now and then.
 import type { CaptureEventBody, Milliseconds } from '../../proto/capture.js';
-import type { HostRun, HostRunState, JobEvent } from '../api.js';
+import type { AgentDelivery, HostRun, HostRunState, JobEvent } from '../api.js';
 import type { Clock } from '../clock.js';
 import type { ControlStore } from '../store/control-store.js';
 
@@ -33,6 +33,11 @@ export class RunRecord {
     this.#run = run;
     this.#onEvent({ kind: 'host-run', run });
     return true;
+  }
+
+  /** Tell how far the agent is on its way, and write nothing down. */
+  deliver(delivery: AgentDelivery | undefined): void {
+    this.#onEvent({ kind: 'host-run', run: delivery === undefined ? this.#run : { ...this.#run, delivery } });
   }
 
   /** What the agent has told. */

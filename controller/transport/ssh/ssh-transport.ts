@@ -1,19 +1,20 @@
 // The `ssh` transport: nothing on the host but sshd and perf. The agent is sent on first use and started on an exec channel; nothing listens.
-import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type ssh2 from 'ssh2';
 import type { Milliseconds } from '../../../proto/capture.js';
 import { FailureError, fail } from '../../../proto/failure.js';
-import type { Host, RemovedFile } from '../../api.js';
+import type { AgentDelivery, Host, RemovedFile } from '../../api.js';
 import { firstBytes } from '../first-bytes.js';
 import type { Transport } from '../transport.js';
 import { agentFor } from './agent-choice.js';
-import type { AgentFile, AgentPackage } from './agent-package.js';
+import type { AgentPackage } from './agent-package.js';
 import { type AskSecret, Passphrases } from './auth.js';
+import { execute, newMark } from './command.js';
 import { connectSsh } from './connection.js';
 import { parseDestination, type SshDestination } from './destination.js';
-import { cleanScript, parseFacts, readAnswer, startScript, uploadScript } from './remote-script.js';
+import { cleanScript, parseFacts, readAnswer, startScript } from './remote-script.js';
 import { readSettings, type SettingsOptions, type SshSettings } from './settings.js';
+import { sendAgent } from './upload.js';
 
 export interface SshOptions extends SettingsOptions {
   /** The agent to send; read when a host needs it. */
@@ -32,18 +33,17 @@ export interface SshTransport extends Transport {
 const answerTimeout: Milliseconds = 30_000;
 /** An executable has some 35 MB. */
 const uploadTimeout: Milliseconds = 10 * 60_000;
-const longestStderr = 4096;
 const mostJumps = 8;
 
 export function sshTransport(options: SshOptions): SshTransport {
   const links = new Links(options);
   return {
-    async open(host, signal) {
+    async open(host, signal, onDelivery = () => undefined) {
       if (signal.aborted) throw fail('cancelled', `connecting to ${host.name}: cancelled`);
       const link = await links.open(host, signal);
       try {
         const limit = AbortSignal.any([signal, AbortSignal.timeout(uploadTimeout)]);
-        const channel = await startAgent(link, host, await options.agentPackage(), limit);
+        const channel = await startAgent(link, host, await options.agentPackage(), onDelivery, limit);
         channel.once('close', () => link.close());
         link.client.on('error', (error) => channel.destroy(broken(host, error)));
         link.client.once('close', () => channel.destroy(broken(host, new Error('the connection was closed'))));
@@ -187,13 +187,17 @@ class Links {
   }
 }
 
-interface Execution {
-  readonly channel: ssh2.ClientChannel;
-  /** The last bytes of stderr so far. */
-  readonly said: () => string;
-}
-
-async function startAgent(link: Link, host: Host, pack: AgentPackage, signal: AbortSignal): Promise<Duplex> {
+async function startAgent(
+  link: Link,
+  host: Host,
+  pack: AgentPackage,
+  onDelivery: (delivery: AgentDelivery) => void,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  const executable = () => {
+    onDelivery({ state: 'making' });
+    return pack.executable();
+  };
   for (let attempt = 1; ; attempt++) {
     const mark = newMark();
     const { channel, said } = await execute(link.client, startScript(mark, pack.names, pack.runsOn), signal);
@@ -212,73 +216,9 @@ async function startAgent(link: Link, host: Host, pack: AgentPackage, signal: Ab
     }
     if (attempt > 1)
       throw fail('refused', `the agent that was sent to ${host.name} is not there any more`, 'try again');
-    await send(link, host, await agentFor(facts, host.name, pack), signal);
+    const file = await agentFor(facts, host.name, { ...pack, executable });
+    await sendAgent(link.client, host.name, file, onDelivery, signal);
   }
-}
-
-async function send(link: Link, host: Host, file: AgentFile, signal: AbortSignal, isHomeFull = false): Promise<void> {
-  const mark = newMark();
-  const { channel, said } = await execute(link.client, uploadScript(mark, file, isHomeFull), signal);
-  channel.end(file.compressed);
-  const isLast = (line: string) => /^(done|full|nowhere|bad( .*)?)$/.test(line);
-  const answer = (await readAnswer(channel, mark, isLast, signal)).at(-1) ?? '';
-  if (answer === 'done') return;
-  const why = said() === '' ? '' : `: ${said()}`;
-  if (answer === 'full' && !isHomeFull) return send(link, host, file, signal, true);
-  if (answer === 'full') {
-    throw fail(
-      'exhausted',
-      `${host.name} has no room for the agent (or no gzip)${why}`,
-      'make room in its home directory, or in /var/tmp',
-    );
-  }
-  if (answer === 'nowhere') {
-    const remedy = 'make ~/.cache or /var/tmp writable there, on a file system that is not noexec';
-    throw fail('permission', `${host.name} has no place for the agent${why}`, remedy);
-  }
-  throw fail(
-    'bad-data',
-    `the agent arrived damaged on ${host.name} (or sha256sum is missing there)${why}`,
-    'try again',
-  );
-}
-
-function execute(client: ssh2.Client, command: string, signal: AbortSignal): Promise<Execution> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    const onClose = () => reject(fail('unreachable', 'the connection was closed before a command could run'));
-    const settle = (act: () => void) => {
-      signal.removeEventListener('abort', onAbort);
-      client.off('close', onClose);
-      act();
-    };
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    client.once('close', onClose);
-    client.exec(command, (error, channel) => {
-      if (error !== undefined) {
-        settle(() =>
-          reject(
-            fail(
-              'unreachable',
-              `its sshd runs no command: ${error.message}`,
-              'look at MaxSessions and ForceCommand there',
-            ),
-          ),
-        );
-        return;
-      }
-      let stderr = Buffer.alloc(0);
-      channel.stderr.on('data', (chunk: Buffer) => {
-        stderr = Buffer.concat([stderr, chunk]).subarray(-longestStderr);
-      });
-      // Joining it to a socket (proto/socket-pair.ts) alone takes more than the ten that Node finds suspicious.
-      channel.setMaxListeners(32);
-      // A channel closes only after this end has ended too.
-      channel.once('end', () => channel.end());
-      settle(() => resolve({ channel, said: () => stderr.toString('utf8').trim() }));
-    });
-  });
 }
 
 function explain(error: unknown, host: Host, signal: AbortSignal): FailureError {
@@ -306,8 +246,4 @@ function broken(host: Host, error: unknown): FailureError {
     'look at the network between here and there',
     error,
   );
-}
-
-function newMark(): string {
-  return `perftrawl-${randomBytes(12).toString('hex')}`;
 }
