@@ -5,7 +5,7 @@ import { type Failure, fail } from '../../proto/failure.js';
 import type { Host, HostRun } from '../api.js';
 import type { Clock } from '../clock.js';
 import type { Agents } from '../fleet/host-pool.js';
-import { callFailure, followingRetries, retryDelay } from '../transport/retry.js';
+import { callFailure, fetchingRetries, retryDelay } from '../transport/retry.js';
 
 export interface FetchTools {
   readonly agents: Agents;
@@ -81,11 +81,11 @@ export async function* fetchArtifact(
       broken = fail('unreachable', `the stream of ${name} ended at byte ${at}`).failure;
     } catch (error) {
       broken = callFailure(error, signal);
-      const delay = signal.aborted ? undefined : retryDelay(followingRetries, broken.code, attempt, random);
+      const delay = signal.aborted ? undefined : retryDelay(fetchingRetries, broken.code, attempt, random);
       if (delay === undefined) throw error;
     }
     await agents.discard(host, api);
-    const delay = retryDelay(followingRetries, broken.code, attempt, random);
+    const delay = retryDelay(fetchingRetries, broken.code, attempt, random);
     if (delay === undefined) throw fail(broken.code, broken.message, broken.remedy);
     if ((await clock.sleep(delay, signal)) === 'aborted') throw fail('cancelled', `fetching ${name}: cancelled`);
   }

@@ -23,13 +23,23 @@ export const askingRetries: RetryTable = {
   },
 };
 
-/** For a capture that runs: the agent goes on and keeps everything, so that patience costs nothing. The deadline ends it. */
-export const followingRetries: RetryTable = {
+/** For a raw file that is fetched: somebody waits for it, and what has come is kept. */
+export const fetchingRetries: RetryTable = {
   unreachable: {
     retries: 8,
     firstDelay: 250,
     longestDelay: 15_000,
-    reason: 'networks and agents come back; the log is on the disk of the agent',
+    reason: 'networks and agents come back; the file is on the disk of the agent',
+  },
+};
+
+/** For a capture that runs: the agent goes on and keeps everything, so that patience costs nothing. Only the deadline ends it. */
+export const followingRetries: RetryTable = {
+  unreachable: {
+    retries: Number.POSITIVE_INFINITY,
+    firstDelay: 250,
+    longestDelay: 15_000,
+    reason: 'networks and agents come back, also after minutes; the log is on the disk of the agent',
   },
 };
 

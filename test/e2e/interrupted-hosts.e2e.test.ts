@@ -1,4 +1,4 @@
-// Hosts that go away while they capture: by a power cut, by a network that is away for longer than any keepalive, and with everything but
+// Hosts that go away while they capture: by a power cut, by a network that is away for minutes, and with everything but
 // perf killed. One is reached by ssh, one has an agent that listens.
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -54,17 +54,17 @@ it('a power cut loses the capture of that host, which is told, and nothing stays
   expect(await spooled()).toEqual([]);
 }, 400_000);
 
-it('a network that is away for longer than any keepalive costs time, and the result comes once', async () => {
+it('a network that is away for minutes costs time, and the result comes once', async () => {
   const away = async (name: string) => {
     const host = workstation.fleet.host(name);
     await host.cut();
-    // ssh notices after 24 seconds, gRPC over TLS after 20.
-    await sleep(30_000);
+    // ssh notices after 24 seconds, gRPC over TLS after 20; then ten tries are in vain.
+    await sleep(150_000);
     await host.mend();
   };
   const { code, job, hosts, ends } = await watchedCapture(
     workstation,
-    [...RECORD, '--for', '3s', '--grace', '200s'],
+    [...RECORD, '--for', '3s', '--grace', '400s'],
     Object.fromEntries(HOSTS.map((name) => [name, () => away(name)])),
   );
   expect(ends).toEqual({ db1: 'succeeded', web1: 'succeeded' });
@@ -78,7 +78,7 @@ it('a network that is away for longer than any keepalive costs time, and the res
   expect(merged).toBe(db1 + web1);
   expect(hosts.map(({ progress }) => progress.samples)).toEqual([db1, web1]);
   expect(await spooled()).toEqual([]);
-}, 600_000);
+}, 900_000);
 
 it('perf ends in its time although everything else was killed', async () => {
   const running = new Map<string, number>();

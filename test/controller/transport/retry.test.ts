@@ -1,17 +1,28 @@
 // Retries: few, bounded, spread; and never where trust is missing.
 import { describe, expect, it } from 'vitest';
-import { askingRetries, callFailure, followingRetries, retryDelay } from '../../../controller/transport/retry.js';
+import {
+  askingRetries,
+  callFailure,
+  fetchingRetries,
+  followingRetries,
+  type RetryTable,
+  retryDelay,
+} from '../../../controller/transport/retry.js';
 import { fail } from '../../../proto/failure.js';
 
 describe('retries', () => {
-  it('wait longer each time, up to a limit, and end', () => {
-    const delays = Array.from({ length: 10 }, (_, i) =>
-      retryDelay(followingRetries, 'unreachable', i + 1, () => 0.999_999),
+  const delays = (table: RetryTable, tries: number) =>
+    Array.from({ length: tries }, (_, i) => retryDelay(table, 'unreachable', i + 1, () => 0.999_999)).map(
+      (delay) => delay && Math.round(delay),
     );
-    expect(delays.map((delay) => delay && Math.round(delay))).toEqual([
-      ...[250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000],
-      ...[undefined, undefined],
-    ]);
+
+  it('wait longer each time, up to a limit, and end', () => {
+    const all = [250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, undefined, undefined];
+    expect(delays(fetchingRetries, 10)).toEqual(all);
+  });
+
+  it('do not end for a capture that runs: its deadline does that', () => {
+    expect(delays(followingRetries, 2000).slice(6)).toEqual(Array(1994).fill(15_000));
   });
 
   it('are spread over half of the delay', () => {
