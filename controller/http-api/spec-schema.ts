@@ -16,10 +16,20 @@ import type {
 /** A schema for each field, also for those that may be absent: a new field of a spec does not compile until it is here. */
 type Fields<T> = Record<keyof T, z.ZodType>;
 
-const word = z.string().min(1).max(4096);
+/** Half of a surrogate pair would reach the agent as another character. */
+const text = (longest: number) =>
+  z
+    .string()
+    .max(longest)
+    .regex(/^\P{Surrogate}*$/u, 'it holds half of a character');
+const word = text(4096).min(1);
 const milliseconds = z.number().finite().nonnegative();
 const count = z.number().int().nonnegative();
-const ids = z.array(count).min(1).max(10_000);
+/** As large as it travels: more would reach the agent as another number. */
+const count32 = count.max(2 ** 32 - 1);
+/** The kernel's PID_MAX_LIMIT. */
+const id = z.number().int().min(1).max(4_194_304);
+const ids = z.array(id).min(1).max(10_000);
 
 export const selectorSchema: z.ZodType<ProcessSelector> = z.strictObject({
   comms: z.array(word).max(1000).exactOptional(),
@@ -62,15 +72,15 @@ const record = z.strictObject({
   duration: milliseconds,
   events,
   rate: z
-    .union([z.strictObject({ frequency: z.number().positive() }), z.strictObject({ period: z.number().positive() })])
+    .union([z.strictObject({ frequency: count32.min(1) }), z.strictObject({ period: z.number().positive() })])
     .exactOptional(),
   callGraph: z.discriminatedUnion('mode', [
     z.strictObject({ mode: z.literal('fp') }),
-    z.strictObject({ mode: z.literal('dwarf'), stackBytes: count }),
+    z.strictObject({ mode: z.literal('dwarf'), stackBytes: count32 }),
     z.strictObject({ mode: z.literal('lbr') }),
     z.strictObject({ mode: z.literal('none') }),
   ]),
-  mmapPages: count.exactOptional(),
+  mmapPages: count32.exactOptional(),
   detail,
   keepRaw: z.boolean(),
   ...restraint,
@@ -87,12 +97,12 @@ const stat = z.strictObject({
 } satisfies Fields<StatSpec>);
 
 const script = z.discriminatedUnion('from', [
-  z.strictObject({ from: z.literal('catalogue'), name: word, parameters: z.record(word, z.string().max(4096)) }),
+  z.strictObject({ from: z.literal('catalogue'), name: word, parameters: z.record(word, text(4096)) }),
   z.strictObject({
     from: z.literal('request'),
     name: word,
-    text: z.string().max(1024 ** 2),
-    arguments: z.array(z.string().max(4096)).max(1000),
+    text: text(1024 ** 2),
+    arguments: z.array(text(4096)).max(1000),
     isGuru: z.boolean(),
   }),
 ]);
@@ -103,10 +113,10 @@ const stap = z.strictObject({
   duration: milliseconds,
   interval: milliseconds,
   script,
-  command: z.array(z.string().max(4096)).max(1000).exactOptional(),
+  command: z.array(text(4096)).max(1000).exactOptional(),
   overheadPercent: z.number().min(0).max(100),
   module: z
-    .strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), size: count, variant: z.string().max(4096) })
+    .strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), size: count, variant: text(4096) })
     .exactOptional(),
   keepRaw: z.boolean(),
   ...restraint,

@@ -3,6 +3,7 @@ import type { FuzzTarget } from './target.js';
 import { CONTROLLER_TARGETS } from './targets/controller-targets.js';
 import { ENROLL_TARGETS } from './targets/enroll-targets.js';
 import { HOST_TARGETS } from './targets/host-targets.js';
+import { HTTP_TARGETS } from './targets/http-targets.js';
 import { PERF_TARGETS } from './targets/perf-targets.js';
 import { SSH_TARGETS } from './targets/ssh-targets.js';
 import { STAP_TARGETS } from './targets/stap-targets.js';
@@ -18,4 +19,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...CONTROLLER_TARGETS,
   ...ENROLL_TARGETS,
   ...SSH_TARGETS,
+  ...HTTP_TARGETS,
 ];
