@@ -2,8 +2,10 @@
 import type { Milliseconds } from '../proto/capture.js';
 
 export interface Clock {
-  /** Milliseconds since 1970 UTC. */
+  /** Milliseconds since 1970 UTC, for telling when something was. Somebody may set it, by days. */
   now(): number;
+  /** Milliseconds since some moment, whatever is set: what durations and deadlines are reckoned with. */
+  monotonic(): Milliseconds;
   /** Resolves after `duration`, or as soon as `signal` aborts; never rejects. */
   sleep(duration: Milliseconds, signal: AbortSignal): Promise<'elapsed' | 'aborted'>;
 }
@@ -14,6 +16,7 @@ const longestTimer = 2 ** 31 - 1;
 /** The machine's own clock. Waiting keeps the process alive. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   sleep: (duration, signal) =>
     new Promise((resolve) => {
       if (signal.aborted) {
@@ -34,3 +37,13 @@ export const systemClock: Clock = {
       signal.addEventListener('abort', onAbort, { once: true });
     }),
 };
+
+/** Goes on from the time that it is by `clock`, and nobody sets it: times that one compares with each other. */
+export function steadyClock(clock: Clock): Clock {
+  const begun = clock.now() - clock.monotonic();
+  return {
+    now: () => Math.round(begun + clock.monotonic()),
+    monotonic: () => clock.monotonic(),
+    sleep: (duration, signal) => clock.sleep(duration, signal),
+  };
+}

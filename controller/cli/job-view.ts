@@ -115,7 +115,8 @@ class LiveView implements JobView {
       this.#text.push(...scriptLines(event.host, event.body).slice(-MOST_TEXT));
       this.#text.splice(0, this.#text.length - MOST_TEXT);
     }
-    if (this.#io.now() - this.#drawnAt >= REDRAW_INTERVAL) this.#draw();
+    // However the clock was set meanwhile.
+    if (Math.abs(this.#io.now() - this.#drawnAt) >= REDRAW_INTERVAL) this.#draw();
   }
 
   note(text: string): void {

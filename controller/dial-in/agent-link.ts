@@ -33,7 +33,8 @@ export class AgentLink implements ConnectedAgent {
   #state: 'idle' | 'in-use' = 'idle';
   #onBegun: (() => void) | undefined;
   #bytes = 0;
-  #heardAt: number;
+  /** Monotonic. */
+  #heardAt: Milliseconds;
 
   /** @param socket with a proven agent that has said its hello */
   constructor(
@@ -49,7 +50,7 @@ export class AgentLink implements ConnectedAgent {
     this.#clock = clock;
     this.#times = times;
     this.since = clock.now();
-    this.#heardAt = this.since;
+    this.#heardAt = clock.monotonic();
     this.#until = Date.parse(socket.getPeerX509Certificate()?.validTo ?? '');
     socket.once('close', () => this.#closed.abort());
     if (socket.destroyed) this.#closed.abort();
@@ -97,11 +98,11 @@ export class AgentLink implements ConnectedAgent {
    */
   async isAlive(): Promise<boolean> {
     this.#listen();
-    const asked = this.#clock.now();
+    const asked = this.#clock.monotonic();
     if (this.isIdle) void this.#say({ kind: 'ping' });
     const { pongTimeout, silenceLimit } = this.#times;
     const limit = this.isIdle ? pongTimeout : silenceLimit / 2;
-    while (!this.closed.aborted && this.#clock.now() - asked < limit) {
+    while (!this.closed.aborted && this.#clock.monotonic() - asked < limit) {
       await this.#clock.sleep(LOOK_INTERVAL, this.closed);
       this.#listen();
       if (this.#heardAt > asked) return !this.closed.aborted;
@@ -147,7 +148,7 @@ export class AgentLink implements ConnectedAgent {
 
   /** How long nothing was heard. */
   #listen(): Milliseconds {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const { bytesRead } = this.#socket;
     if (bytesRead !== this.#bytes) this.#heardAt = now;
     this.#bytes = bytesRead;

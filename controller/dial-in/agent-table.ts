@@ -16,19 +16,28 @@ export interface AgentTableOptions {
   readonly seen: (host: string, remoteAddress: string, now: number) => void;
 }
 
+interface Departure {
+  /** Milliseconds since 1970 UTC. */
+  readonly at: number;
+  /** Monotonic. */
+  readonly since: Milliseconds;
+  readonly remoteAddress: string;
+}
+
 export class AgentTable {
   readonly #options: AgentTableOptions;
   readonly #links = new Map<string, AgentLink>();
   /** When the host was last here, and from where. Bounded: the oldest is forgotten. */
-  readonly #gone = new Map<string, { readonly at: number; readonly remoteAddress: string }>();
+  readonly #gone = new Map<string, Departure>();
   /** Hosts that were cut off, and why; until they are let in again. Bounded: the oldest is forgotten. */
   readonly #barred = new Map<string, Failure>();
   readonly #waiting = new Map<string, Set<() => void>>();
-  readonly #opened: number;
+  /** Monotonic. */
+  readonly #opened: Milliseconds;
 
   constructor(options: AgentTableOptions) {
     this.#options = options;
-    this.#opened = options.clock.now();
+    this.#opened = options.clock.monotonic();
   }
 
   connected(): readonly ConnectedAgent[] {
@@ -82,14 +91,14 @@ export class AgentTable {
    */
   async take(host: string, signal: AbortSignal): Promise<AgentLink> {
     const { clock, patience } = this.#options;
-    const deadline = clock.now() + (this.#isExpected(host) ? patience : 0);
+    const deadline = clock.monotonic() + (this.#isExpected(host) ? patience : 0);
     for (;;) {
       if (signal.aborted) throw fail('cancelled', `connecting to ${host}: cancelled`);
       const barred = this.#barred.get(host);
       if (barred !== undefined) throw new FailureError(barred);
       const link = this.#links.get(host);
       if (link?.isIdle === true && !link.closed.aborted) return link;
-      const left = deadline - clock.now();
+      const left = deadline - clock.monotonic();
       if (left <= 0) throw this.#absent(host, link);
       await this.#change(host, left, signal);
     }
@@ -97,8 +106,8 @@ export class AgentTable {
 
   #isExpected(host: string): boolean {
     const { clock, lately } = this.#options;
-    const since = this.#links.has(host) ? clock.now() : Math.max(this.#opened, this.#gone.get(host)?.at ?? 0);
-    return clock.now() - since <= lately;
+    const since = Math.max(this.#opened, this.#gone.get(host)?.since ?? this.#opened);
+    return this.#links.has(host) || clock.monotonic() - since <= lately;
   }
 
   async #change(host: string, longest: Milliseconds, signal: AbortSignal): Promise<void> {
@@ -119,10 +128,11 @@ export class AgentTable {
   #remove(link: AgentLink): void {
     if (this.#links.get(link.host) !== link) return;
     const { clock, mostAgents, seen } = this.#options;
+    const { remoteAddress } = link;
     this.#links.delete(link.host);
-    this.#gone.set(link.host, { at: clock.now(), remoteAddress: link.remoteAddress });
+    this.#gone.set(link.host, { at: clock.now(), since: clock.monotonic(), remoteAddress });
     forgetOldest(this.#gone, mostAgents);
-    seen(link.host, link.remoteAddress, clock.now());
+    seen(link.host, remoteAddress, clock.now());
     this.#wake(link.host);
   }
 

@@ -112,11 +112,11 @@ export async function openDialIn(options: DialInOptions): Promise<DialIn> {
   }
 
   async function watch(): Promise<void> {
-    for (let told = clock.now(); (await clock.sleep(limits.pingInterval, closing.signal)) === 'elapsed'; ) {
+    for (let told = clock.monotonic(); (await clock.sleep(limits.pingInterval, closing.signal)) === 'elapsed'; ) {
       for (const link of table.links) link.check();
-      if (clock.now() - told < minute) continue;
-      told = clock.now();
-      for (const { host, remoteAddress } of table.links) gate.seen(host, remoteAddress, told);
+      if (clock.monotonic() - told < minute) continue;
+      told = clock.monotonic();
+      for (const { host, remoteAddress } of table.links) gate.seen(host, remoteAddress, clock.now());
     }
   }
 

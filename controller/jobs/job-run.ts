@@ -5,7 +5,7 @@ import type { RequestOrigin } from '../../proto/agent-audit.js';
 import { type Failure, fail } from '../../proto/failure.js';
 import { type DecodeLimits, encodeProfile, ProfileDecoder } from '../../proto/profile-codec.js';
 import type { Host, HostRun, JobEvent, RunOptions } from '../api.js';
-import type { Clock } from '../clock.js';
+import { type Clock, steadyClock } from '../clock.js';
 import type { Agents } from '../fleet/host-pool.js';
 import type { ControlStore, EndedJobState, StoredJob, StoredJobState } from '../store/control-store.js';
 import type { SampleStore } from '../store/sample-store.js';
@@ -49,6 +49,8 @@ export async function runJob(
   tools: JobRunTools,
 ): Promise<StoredJobState> {
   const { control, clock } = tools;
+  // Its times are compared with each other, and with what the clocks of hosts said before.
+  const steady = steadyClock(clock);
   const cancel = new AbortController();
   const abandon = new AbortController();
   const over = new AbortController();
@@ -68,13 +70,13 @@ export async function runJob(
   options.abandon?.addEventListener('abort', onAbandon, { once: true });
   const watching = watch().catch((error: unknown) => abandon.abort(error));
   try {
-    const running = new JobRun(job, options, tools, cancel.signal, abandon.signal);
+    const running = new JobRun(job, options, { ...tools, clock: steady }, cancel.signal, abandon.signal);
     await running.run();
     // Agents may have been told of a cancellation before this process was.
     await renew();
     abandon.signal.throwIfAborted();
     const state = running.endState();
-    if (!(await control.finishJob(job.id, owner, state, clock.now()))) {
+    if (!(await control.finishJob(job.id, owner, state, steady.now()))) {
       throw fail('conflict', `job ${job.id} is run by another process now`);
     }
     return state;

@@ -12,7 +12,8 @@ export class RunRecord {
   readonly #clock: Clock;
   readonly #onEvent: (event: JobEvent) => void;
   #run: HostRun;
-  #lastWrite = 0;
+  /** Monotonic. */
+  #lastWrite: Milliseconds = Number.NEGATIVE_INFINITY;
 
   constructor(run: HostRun, store: ControlStore, clock: Clock, onEvent: (event: JobEvent) => void) {
     this.#run = run;
@@ -28,7 +29,7 @@ export class RunRecord {
   /** Change the run and write it down. False when the run had ended before: then nothing is changed. */
   async update(change: Partial<HostRun>): Promise<boolean> {
     const run = { ...this.#run, ...change };
-    this.#lastWrite = this.#clock.now();
+    this.#lastWrite = this.#clock.monotonic();
     if (!(await this.#store.updateHostRun(run))) return false;
     this.#run = run;
     this.#onEvent({ kind: 'host-run', run });
@@ -61,8 +62,7 @@ export class RunRecord {
   }
 
   async #progress(change: Partial<HostRun>): Promise<void> {
-    // However the clock was set meanwhile.
-    if (Math.abs(this.#clock.now() - this.#lastWrite) >= progressInterval) {
+    if (this.#clock.monotonic() - this.#lastWrite >= progressInterval) {
       await this.update(change);
       return;
     }

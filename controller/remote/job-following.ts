@@ -37,8 +37,8 @@ export async function followToEnd(jobId: string, run: RunOptions, options: Follo
         if (job !== undefined) return job;
       } catch (error) {
         if (leave.aborted || toFailure(error).code !== 'unreachable') throw error;
-        away ??= clock.now();
-        if (clock.now() - away > patience) throw gone(jobId, client, error);
+        away ??= clock.monotonic();
+        if (clock.monotonic() - away > patience) throw gone(jobId, client, error);
       }
       if ((await clock.sleep(delay, leave)) === 'aborted')
         throw fail('cancelled', `job ${jobId} is no longer followed`);

@@ -68,7 +68,7 @@ interface Asking {
 /** @throws FailureError for an identity that cannot be used, and an address that cannot be listened on */
 export async function openHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { identity, listen, endpoints, clock, log } = options;
-  const limit = new LoginLimit(() => clock.now());
+  const limit = new LoginLimit(() => clock.monotonic());
   const closing = new AbortController();
   const asking = new WeakMap<FastifyRequest, Asking>();
   const app = fastify({

@@ -52,12 +52,12 @@ async function* followFeed(
   { app, clock, check }: FollowOptions,
 ): AsyncGenerator<string> {
   let at = positionIn(feed, after);
-  let checked = clock.now();
+  let checked = clock.monotonic();
   for (;;) {
     const { changed } = feed;
-    if (clock.now() - checked >= beat) {
+    if (clock.monotonic() - checked >= beat) {
       await check();
-      checked = clock.now();
+      checked = clock.monotonic();
     }
     const entries = at === undefined ? undefined : feed.after(at);
     if (entries === undefined) {
@@ -90,7 +90,7 @@ async function* pollStore(
   { app, runner, clock, check }: FollowOptions,
 ): AsyncGenerator<string> {
   const told = new Map((await app.hostRuns(known.id)).map((run) => [run.host, JSON.stringify({ run })]));
-  let checked = clock.now();
+  let checked = clock.monotonic();
   while ((await clock.sleep(poll, signal)) === 'elapsed') {
     if (runner.isRunning(known.id)) return;
     const job = await app.job(known.id);
@@ -100,8 +100,8 @@ async function* pollStore(
       told.set(run.host, data);
     }
     if (job.state !== known.state) return;
-    if (clock.now() - checked < beat) continue;
-    checked = clock.now();
+    if (clock.monotonic() - checked < beat) continue;
+    checked = clock.monotonic();
     await check();
     yield ': still at it\n\n';
   }

@@ -16,7 +16,7 @@ export class LoginLimit {
   readonly #now: () => number;
   readonly #byNetwork = new Map<string, Failures>();
 
-  /** @param now milliseconds since 1970 UTC */
+  /** @param now monotonic milliseconds */
   constructor(now: () => number) {
     this.#now = now;
   }

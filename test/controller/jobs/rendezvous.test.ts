@@ -11,6 +11,7 @@ function handClock() {
   const sleepers: (() => void)[] = [];
   const clock: Clock = {
     now: () => now,
+    monotonic: () => now,
     sleep: (_duration, signal) =>
       new Promise((resolve) => {
         signal.addEventListener('abort', () => resolve('aborted'), { once: true });

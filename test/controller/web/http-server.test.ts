@@ -14,7 +14,10 @@ let now = Date.now();
 
 beforeAll(async () => {
   const { systemClock } = await import('../../../controller/clock.js');
-  served = await servedApp({ web1: async () => undefined }, { clock: { ...systemClock, now: () => now } });
+  served = await servedApp(
+    { web1: async () => undefined },
+    { clock: { ...systemClock, now: () => now, monotonic: () => now } },
+  );
   for (const role of ROLES) tokens[role] = await served.token(role, role);
 });
 afterAll(() => served.close());

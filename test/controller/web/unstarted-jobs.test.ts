@@ -80,6 +80,7 @@ describe('looking for them', () => {
     let asleep: () => void = () => undefined;
     const clock: Clock = {
       now: () => 0,
+      monotonic: () => 0,
       sleep: (_, signal) =>
         new Promise((resolve) => {
           signal.addEventListener('abort', () => resolve('aborted'));

@@ -163,7 +163,7 @@ const authorization: FuzzTarget = {
   run: async (input) => {
     const text = Buffer.from(input).toString('latin1');
     const credentials = { authorization: text, certificate: undefined, certificateProblem: '', remoteAddress: '::1' };
-    const limit = new LoginLimit(() => systemClock.now());
+    const limit = new LoginLimit(() => systemClock.monotonic());
     const { name } = await authenticate(credentials, {
       ...{ authenticator: APP.users, limit, userOf: async () => 'alice' },
     });
