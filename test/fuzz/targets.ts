@@ -8,6 +8,7 @@ import { PERF_TARGETS } from './targets/perf-targets.js';
 import { SSH_TARGETS } from './targets/ssh-targets.js';
 import { STAP_TARGETS } from './targets/stap-targets.js';
 import { SYMBOL_TARGETS } from './targets/symbol-targets.js';
+import { TRUST_TARGETS } from './targets/trust-targets.js';
 import { WIRE_TARGETS } from './targets/wire-targets.js';
 
 export const TARGETS: readonly FuzzTarget[] = [
@@ -20,4 +21,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...ENROLL_TARGETS,
   ...SSH_TARGETS,
   ...HTTP_TARGETS,
+  ...TRUST_TARGETS,
 ];
