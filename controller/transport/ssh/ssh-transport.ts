@@ -103,27 +103,18 @@ class Links {
     signal: AbortSignal,
   ): Promise<readonly SshSettings[]> {
     const target = await readSettings(address, this.#options, signal);
-    const jumps = address.jumps ?? target.proxyJump?.split(',') ?? [];
-    if (jumps.length > mostJumps) throw fail('bad-request', `more than ${mostJumps} jump hosts`);
-    const route: SshSettings[] = [];
-    for (const [index, text] of jumps.entries()) {
-      const destination = parseDestination(
-        text
-          .trim()
-          .replace(/^ssh:\/\//, '')
-          .replace(/\/$/, ''),
-      );
-      if (destination === undefined) throw fail('bad-request', `'${text}' is no jump host`, 'write [USER@]HOST[:PORT]');
-      const settings = await readSettings(destination, this.#options, signal);
+    const route = [target];
+    let jumps: readonly string[] = address.jumps ?? jumpsOf(target);
+    while (jumps.length > 0) {
+      if (route.length + jumps.length > mostJumps + 1)
+        throw fail('bad-request', `more than ${mostJumps} jump hosts to ${address.host}`, 'is there a circle?');
+      const hops: SshSettings[] = [];
+      for (const text of jumps) hops.push(await readSettings(jumpHost(text), this.#options, signal));
+      route.unshift(...hops);
       // As in ssh, the first jump host may itself be reached by others.
-      const before = index === 0 ? (settings.proxyJump?.split(',') ?? []) : [];
-      for (const further of before) {
-        const one = parseDestination(further.trim());
-        if (one !== undefined) route.push(await readSettings(one, this.#options, signal));
-      }
-      route.push(settings);
+      jumps = jumpsOf(hops[0]);
     }
-    return [...route, target];
+    return route;
   }
 
   async #follow(route: readonly SshSettings[], signal: AbortSignal): Promise<Link> {
@@ -219,6 +210,20 @@ async function startAgent(
     const file = await agentFor(facts, host.name, { ...pack, executable });
     await sendAgent(link.client, host.name, file, onDelivery, signal);
   }
+}
+
+function jumpsOf({ proxyJump }: SshSettings): readonly string[] {
+  return proxyJump?.split(',') ?? [];
+}
+
+function jumpHost(text: string): SshDestination {
+  const bare = text
+    .trim()
+    .replace(/^ssh:\/\//, '')
+    .replace(/\/$/, '');
+  const destination = parseDestination(bare);
+  if (destination !== undefined) return destination;
+  throw fail('bad-request', `'${text}' is no jump host`, 'write [USER@]HOST[:PORT]');
 }
 
 function explain(error: unknown, host: Host, signal: AbortSignal): FailureError {

@@ -74,6 +74,24 @@ describe('hosts reached by ssh', () => {
     expect(await hostnameOf(transport(), at('behind', ['plain']))).toBe('behind');
   });
 
+  it('are reached through the jump hosts of their jump hosts', async () => {
+    const through = async (...lines: string[]) => {
+      const configFile = join(directory, `config-jumps-${lines.length}`);
+      await writeFile(configFile, [...lines, await readFile(fleet.sshConfig, 'utf8')].join('\n'));
+      return transport({ configFile });
+    };
+    const two = ['Host behind', ' ProxyJump plain', 'Host plain', ' ProxyJump bare'];
+    expect(await hostnameOf(await through(...two), at('behind'))).toBe('behind');
+    // Each hop is taken: one that is not there, one that leads back.
+    const broken = await through(...two, 'Host bare', ' ProxyJump silent');
+    expect((await failureOf(broken.open(at('behind'), signal))).message).toContain('silent');
+    const circle = await through(...two, 'Host bare', ' ProxyJump behind', 'Host other');
+    expect(await failureOf(circle.open(at('behind'), signal))).toMatchObject({
+      code: 'bad-request',
+      message: expect.stringContaining('more than 8 jump hosts'),
+    });
+  });
+
   it('have a shell that may print whatever it likes', async () => {
     await fleet.host('plain').run('sh', '-c', 'echo "echo welcome to this machine; echo >&2 noise" > /root/.bashrc');
     expect(await hostnameOf(transport(), at('plain'))).toBe('plain');
