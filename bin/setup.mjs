@@ -28,6 +28,8 @@ const TEST_TOOLS = {
   sshd: ['openssh-server', 'the hosts that tests reach by ssh'],
   ssh: ['openssh-client', 'reaching them'],
   faketime: ['faketime', 'hosts whose clocks are wrong'],
+  fish: ['fish', 'hosts with another login shell'],
+  tcsh: ['tcsh', 'hosts with another login shell'],
   sudo: ['sudo', 'agents of users who are not root'],
   ip: ['iproute2', 'the network between them'],
   nft: ['nftables', 'the NAT that agents dial in through'],

@@ -53,6 +53,11 @@ describe('the tree', () => {
     expect(loose).toEqual([]);
   });
 
+  it('has no deadline that a garbage collection ends (proto/timeout-signal.ts)', () => {
+    const made = code.filter((path) => /^(agent|controller|proto)\//.test(path) && path !== 'proto/timeout-signal.ts');
+    expect(made.filter((path) => read(path).includes('AbortSignal.timeout('))).toEqual([]);
+  });
+
   it('never gives a shell a command', () => {
     const guarded = code.filter((path) => /^(agent|controller|proto|bin|demo)\//.test(path));
     expect(guarded.filter((path) => usesShell(read(path)))).toEqual([]);

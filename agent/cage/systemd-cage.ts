@@ -1,4 +1,6 @@
 // A transient scope of systemd: `systemd-run --scope` asks for it, joins it and becomes the tool (systemd-run(1), systemd.resource-control(5)).
+
+import { timeoutSignal } from '../../proto/timeout-signal.js';
 import type { Machine } from '../host/machine.js';
 import { runTool } from '../process.js';
 import type { Cage, CageLimits } from './cage.js';
@@ -54,5 +56,5 @@ async function canMakeScopes(systemdRun: string): Promise<boolean> {
 }
 
 function ask(argv: readonly string[]) {
-  return runTool(argv, { signal: AbortSignal.timeout(DEADLINE_MS), deadline: DEADLINE_MS });
+  return runTool(argv, { signal: timeoutSignal(DEADLINE_MS), deadline: DEADLINE_MS });
 }

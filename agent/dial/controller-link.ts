@@ -9,6 +9,7 @@ import { roleOf } from '../../proto/certificate-role.js';
 import { DIAL_ALPN } from '../../proto/dial.js';
 import { encodeDialFrame, readDialFrame } from '../../proto/dial-codec.js';
 import { type Failure, FailureError, fail, toFailure } from '../../proto/failure.js';
+import { timeoutSignal } from '../../proto/timeout-signal.js';
 import type { DialIdentity } from './identity-files.js';
 
 export interface DialAddress {
@@ -52,7 +53,7 @@ export async function holdLink(address: DialAddress, options: LinkOptions, signa
 
 async function connect(address: DialAddress, options: LinkOptions, signal: AbortSignal): Promise<TLSSocket> {
   const identity = await options.readIdentity();
-  const timeout = AbortSignal.timeout(options.connectTimeout);
+  const timeout = timeoutSignal(options.connectTimeout);
   const { host, port } = address;
   const socket = openSocket(identity, host, port);
   socket.on('error', () => socket.destroy());

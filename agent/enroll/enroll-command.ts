@@ -6,6 +6,7 @@ import type { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { type EnrollTokenText, parseEnrollToken } from '../../proto/enroll-token.js';
 import { type Failure, type FailureCode, FailureError, fail } from '../../proto/failure.js';
+import { timeoutSignal } from '../../proto/timeout-signal.js';
 import { stateDirectory } from '../options.js';
 import { hasCode } from '../spool/file-error.js';
 import { enrollHost } from './enroll.js';
@@ -63,7 +64,7 @@ export async function runEnroll(argv: readonly string[], io: EnrollIo): Promise<
     const token = await readToken(values.token, values['token-file'], io.env);
     const name = values.name ?? hostname();
     const state = stateDirectory(values.state, io.env);
-    const signal = AbortSignal.timeout(ENROLL_DEADLINE);
+    const signal = timeoutSignal(ENROLL_DEADLINE);
     const enrolled = await enrollHost(place, token, name, { state, now: Date.now }, signal);
     const directory = join(state, 'identity');
     if (isJson) {

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { Milliseconds } from '../../proto/capture.js';
 import { type Failure, toFailure } from '../../proto/failure.js';
+import { timeoutSignal } from '../../proto/timeout-signal.js';
 import { renewHost } from './enroll.js';
 import { ENROLL_DEADLINE, placeText, type ServerPlace } from './enroll-client.js';
 import { type AgentIdentity, readAgentIdentity } from './identity-directory.js';
@@ -100,7 +101,7 @@ async function renewAnywhere(
   let last: Failure | undefined;
   for (const place of servers) {
     try {
-      const limited = AbortSignal.any([signal, AbortSignal.timeout(ENROLL_DEADLINE)]);
+      const limited = timeoutSignal(ENROLL_DEADLINE, signal);
       const { notAfter } = await renewHost(place, present, state, limited);
       note(`renewed the certificate at ${placeText(place)}; it is good until ${moment(notAfter)}`);
       return undefined;

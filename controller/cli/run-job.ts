@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import type { CaptureSpec, Milliseconds } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
+import { timeoutSignal } from '../../proto/timeout-signal.js';
 import type { App, Host, Job, JobEvent, Rollout } from '../api.js';
 import { parseAdHocHosts } from '../fleet/ad-hoc-hosts.js';
 import { drawSample } from '../fleet/sample.js';
@@ -144,7 +145,7 @@ export async function followJob(
   let cancelling: Promise<Job> | undefined;
   const onCancel = (): void => {
     view.note('cancelling');
-    cancelling = app.cancel(job.id, AbortSignal.timeout(CANCEL_DEADLINE));
+    cancelling = app.cancel(job.id, timeoutSignal(CANCEL_DEADLINE));
     // Awaited below; this only keeps Node from calling it unhandled before then.
     cancelling.catch(() => undefined);
   };

@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Milliseconds } from '../../proto/capture.js';
 import { type DialFrame, encodeDialFrame, readDialFrame } from '../../proto/dial-codec.js';
 import { type Failure, fail } from '../../proto/failure.js';
+import { timeoutSignal } from '../../proto/timeout-signal.js';
 import type { Clock } from '../clock.js';
 import { firstBytes } from '../transport/first-bytes.js';
 import type { ConnectedAgent } from './dial-in.js';
@@ -116,7 +117,7 @@ export class AgentLink implements ConnectedAgent {
    */
   async begin(signal: AbortSignal): Promise<TLSSocket> {
     this.#state = 'in-use';
-    const timeout = AbortSignal.timeout(this.#times.beginTimeout);
+    const timeout = timeoutSignal(this.#times.beginTimeout);
     const ended = AbortSignal.any([signal, timeout, this.closed]);
     try {
       const begun = new Promise<void>((resolve, reject) => {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import { FailureError, fail } from '../../proto/failure.js';
+import { timeoutSignal } from '../../proto/timeout-signal.js';
 import type { Host } from '../api.js';
 import { makePrivateDirectory } from '../directories.js';
 import { ChildStream, type StdioChild } from './child-stream.js';
@@ -48,7 +49,7 @@ export function localTransport(options: LocalOptions): Transport {
           await firstBytes(
             stream,
             () => fail('unreachable', `the local agent of ${host.name} ended at once`, `its log is ${state}.log`),
-            AbortSignal.any([signal, AbortSignal.timeout(options.startTimeout)]),
+            timeoutSignal(options.startTimeout, signal),
           );
         } catch (error) {
           stream.on('error', () => undefined);

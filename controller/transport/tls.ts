@@ -5,6 +5,7 @@ import tls from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { roleOf } from '../../proto/certificate-role.js';
 import { FailureError, fail } from '../../proto/failure.js';
+import { timeoutSignal } from '../../proto/timeout-signal.js';
 import type { Address, Host } from '../api.js';
 import type { Revocations } from '../enroll/revocations.js';
 import { firstBytes } from './first-bytes.js';
@@ -75,7 +76,7 @@ async function admit(
 }
 
 async function connect(host: Host, address: TlsAddress, timeout: number, signal: AbortSignal): Promise<net.Socket> {
-  const limit = AbortSignal.timeout(timeout);
+  const limit = timeoutSignal(timeout);
   const connection = net.connect({ host: address.host, port: address.port });
   connection.setNoDelay(true);
   // An error may come while nobody waits for one: before the handshake has its turn, or after it has failed.
@@ -101,7 +102,7 @@ interface Handshake {
 
 async function shakeHands(connection: net.Socket, handshake: Handshake): Promise<tls.TLSSocket> {
   const { host, address, signal, timeout } = handshake;
-  const limit = AbortSignal.timeout(timeout);
+  const limit = timeoutSignal(timeout);
   const socket = secure(connection, handshake);
   // A peer that hangs up during the handshake gives an `end`, then an `error` before whoever waited for the `end` goes on.
   socket.on('error', () => undefined);

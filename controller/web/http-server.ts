@@ -7,6 +7,7 @@ import { TLSSocket } from 'node:tls';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Milliseconds } from '../../proto/capture.js';
 import { type Failure, FailureError, fail, toFailure } from '../../proto/failure.js';
+import { timeoutSignal } from '../../proto/timeout-signal.js';
 import type { App } from '../api.js';
 import type { Actor } from '../audit/audited-app.js';
 import type { Clock } from '../clock.js';
@@ -148,7 +149,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     address,
     async close() {
       closing.abort(fail('cancelled', 'the server stops'));
-      const patience = AbortSignal.timeout(drain);
+      const patience = timeoutSignal(drain);
       const force = () => app.server.closeAllConnections();
       patience.addEventListener('abort', force, { once: true });
       await app.close();

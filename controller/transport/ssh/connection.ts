@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import ssh2 from 'ssh2';
 import type { Milliseconds } from '../../../proto/capture.js';
 import { FailureError, fail } from '../../../proto/failure.js';
+import { timeoutSignal } from '../../../proto/timeout-signal.js';
 import { type Credentials, credentialsOf, notAuthenticated, type Passphrases } from './auth.js';
 import { destinationText } from './destination.js';
 import { refusal, rememberHost } from './host-key.js';
@@ -35,7 +36,7 @@ export async function connectSsh(
     credentialsOf(settings, options.passphrases),
   ]);
   const timeout = settings.connectTimeout ?? options.connectTimeout;
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(timeout)]);
+  const limit = timeoutSignal(timeout, signal);
   const sock = through === undefined ? undefined : await tunnel(through, settings, limit);
   const client = new ssh2.Client();
   let refused: FailureError | undefined;

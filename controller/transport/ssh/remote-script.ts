@@ -137,6 +137,7 @@ export async function readAnswer(
   mark: string,
   isLast: (line: string) => boolean,
   signal: AbortSignal,
+  complaints = () => '',
 ): Promise<readonly string[]> {
   const begun = Buffer.from(`\n${mark}\n`);
   let buffer = Buffer.alloc(0);
@@ -167,7 +168,16 @@ export async function readAnswer(
       if (buffer.length > 0) stream.unshift(buffer);
       return lines;
     }
-    buffer = Buffer.concat([buffer, await nextChunk(stream, signal)]);
+    const chunk = await nextChunk(stream, signal);
+    if (chunk === undefined) {
+      const said = [isMarked ? '' : buffer.toString('utf8', 0, longestLine), complaints()].join(' ').trim();
+      throw fail(
+        'unreachable',
+        `its login shell ended without an answer${said === '' ? '' : `: ${said}`}`,
+        'look at the login shell of that user there: it has to run commands',
+      );
+    }
+    buffer = Buffer.concat([buffer, chunk]);
   }
 }
 
@@ -210,7 +220,8 @@ function word(...parts: readonly string[]): string {
   return `sh -c '${script}'`;
 }
 
-function nextChunk(stream: Readable, signal: AbortSignal): Promise<Buffer> {
+/** Undefined at the end. */
+function nextChunk(stream: Readable, signal: AbortSignal): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
       for (const [event, listener] of listeners) stream.off(event, listener);
@@ -223,7 +234,7 @@ function nextChunk(stream: Readable, signal: AbortSignal): Promise<Buffer> {
       settle(() => resolve(chunk));
       return true;
     };
-    const onEnd = () => settle(() => reject(fail('unreachable', 'its login shell ended without an answer', '')));
+    const onEnd = () => settle(() => resolve(undefined));
     const onError = (error: Error) => settle(() => reject(error));
     const onAbort = () => settle(() => reject(signal.reason));
     const listeners = [
@@ -233,6 +244,8 @@ function nextChunk(stream: Readable, signal: AbortSignal): Promise<Buffer> {
       ['error', onError],
     ] as const;
     if (signal.aborted) return reject(signal.reason);
+    // Then it says so no more.
+    if (stream.readableEnded || stream.destroyed) return resolve(undefined);
     for (const [event, listener] of listeners) stream.on(event, listener);
     signal.addEventListener('abort', onAbort, { once: true });
     take();

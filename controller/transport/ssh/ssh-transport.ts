@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type ssh2 from 'ssh2';
 import type { Milliseconds } from '../../../proto/capture.js';
 import { FailureError, fail } from '../../../proto/failure.js';
+import { timeoutSignal } from '../../../proto/timeout-signal.js';
 import type { AgentDelivery, Host, RemovedFile } from '../../api.js';
 import { firstBytes } from '../first-bytes.js';
 import type { Transport } from '../transport.js';
@@ -42,7 +43,7 @@ export function sshTransport(options: SshOptions): SshTransport {
       if (signal.aborted) throw fail('cancelled', `connecting to ${host.name}: cancelled`);
       const link = await links.open(host, signal);
       try {
-        const limit = AbortSignal.any([signal, AbortSignal.timeout(uploadTimeout)]);
+        const limit = timeoutSignal(uploadTimeout, signal);
         const channel = await startAgent(link, host, await options.agentPackage(), onDelivery, limit);
         channel.once('close', () => link.close());
         link.client.on('error', (error) => channel.destroy(broken(host, error)));
@@ -58,7 +59,7 @@ export function sshTransport(options: SshOptions): SshTransport {
       try {
         const mark = newMark();
         const { channel } = await execute(link.client, cleanScript(mark), signal);
-        const limit = AbortSignal.any([signal, AbortSignal.timeout(answerTimeout)]);
+        const limit = timeoutSignal(answerTimeout, signal);
         const lines = await readAnswer(channel, mark, (line) => line === 'done', limit);
         return lines.flatMap((line) => {
           const found = /^removed (\d+) (.+)$/.exec(line);
@@ -141,7 +142,7 @@ class Links {
     let known = this.#jumps.get(key);
     if (known === undefined) {
       // Shared: no single host's signal may end it.
-      const link = this.#follow(route, AbortSignal.timeout(2 * this.#options.connectTimeout));
+      const link = this.#follow(route, timeoutSignal(2 * this.#options.connectTimeout));
       const entry = { link, users: 0 };
       known = entry;
       this.#jumps.set(key, entry);
@@ -192,8 +193,8 @@ async function startAgent(
   for (let attempt = 1; ; attempt++) {
     const mark = newMark();
     const { channel, said } = await execute(link.client, startScript(mark, pack.names, pack.runsOn), signal);
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(answerTimeout)]);
-    const lines = await readAnswer(channel, mark, (line) => line === 'started' || line === 'absent', limit);
+    const limit = timeoutSignal(answerTimeout, signal);
+    const lines = await readAnswer(channel, mark, (line) => line === 'started' || line === 'absent', limit, said);
     const facts = parseFacts(lines);
     if (facts.outcome === 'started') {
       const ended = () =>

@@ -46,7 +46,7 @@ describe('a job that waits', () => {
     now = Date.now();
     app = await createApp({
       ...{ dataDir: directory, configDir: join(directory, 'none'), agentCommand: ['/nonexistent'] },
-      ...{ approve: 'stap-own', clock: { ...systemClock, now: () => now } },
+      ...{ approve: 'stap-own', clock: { ...systemClock, now: () => now, monotonic: () => now } },
     });
   });
   afterEach(async () => {
