@@ -23,7 +23,7 @@ afterAll(async () => {
 /** Every tick of the CPUs, which no budget of half a second or so can pay for. */
 const clocks = (duration: number, change: Partial<RecordSpec> = {}): RecordSpec =>
   faultsOf(greedy, {
-    ...{ target: { kind: 'system' }, events: [{ name: 'cpu-clock' }], rate: { frequency: 20_000 }, duration },
+    ...{ target: { kind: 'system' }, events: [{ name: 'cpu-clock' }], rate: { frequency: 90_000 }, duration },
     ...change,
   });
 
@@ -35,7 +35,7 @@ const accountOf = (events: readonly CaptureEvent[]) => the(events, 'cost').cost.
 describe('a capture that costs too much', () => {
   it('is recorded at a lower rate or ended, whichever comes first, and says so', async () => {
     const service = await host.service();
-    const duration = 20_000;
+    const duration = 60_000;
     const events = await capture(service, 'greedy', clocks(duration, { budget: { cpuPercent: 0.001 } }));
     const told = outOfBudget(events).map(({ detail }) => detail);
     expect(told.length).toBeGreaterThan(0);
@@ -96,7 +96,7 @@ describe('a capture that costs too much', () => {
   it('of a kit does so with all its parts together', async () => {
     const service = await host.service();
     const target = { kind: 'system' as const };
-    const duration = 20_000;
+    const duration = 60_000;
     const same = { kind: 'stat' as const, target, duration };
     const stat = { ...same, events: [{ name: 'page-faults' }], interval: 500, perCpu: false };
     const parts = [clocks(duration), stat];
