@@ -321,7 +321,9 @@ function qemuArgs(image: Image, monitor: string, options: VmOptions): string[] {
       '-machine',
       'pc',
       '-accel',
-      'tcg,thread=multi',
+      // One thread for all processors: with one each, QEMU 7.2 can go on with the translation of an instruction that the kernel has
+      // replaced since. Seen with kprobes: the breakpoint of a probe that is gone is met for ever, and the VM hangs.
+      'tcg,thread=single',
       '-cpu',
       'max',
       '-smp',
