@@ -29,14 +29,14 @@ import { ModuleCache } from './jobs/module-cache.js';
 import { processOwners } from './jobs/owner.js';
 import { PendingReleases } from './jobs/pending-releases.js';
 import type { StoredJob } from './store/control-store.js';
-import { sqliteApprovalStore } from './store/sqlite-approval-store.js';
-import { sqliteAuditStore } from './store/sqlite-audit-store.js';
-import { sqliteControlStore } from './store/sqlite-control-store.js';
+import { sqlApprovalStore } from './store/sql-approval-store.js';
+import { sqlAuditStore } from './store/sql-audit-store.js';
+import { sqlControlStore } from './store/sql-control-store.js';
+import { sqlIdentityStore } from './store/sql-identity-store.js';
+import { sqlReleaseStore } from './store/sql-release-store.js';
+import { sqlSampleStore } from './store/sql-sample-store.js';
+import { sqlUserStore } from './store/sql-user-store.js';
 import { openSqlite } from './store/sqlite-database.js';
-import { sqliteIdentityStore } from './store/sqlite-identity-store.js';
-import { sqliteReleaseStore } from './store/sqlite-release-store.js';
-import { sqliteSampleStore } from './store/sqlite-sample-store.js';
-import { sqliteUserStore } from './store/sqlite-user-store.js';
 import { fileFingerprint } from './transport/ca-fingerprint.js';
 import { noDialIn } from './transport/dial-in.js';
 import { type IdentityFiles, identityFilesIn, readIdentity } from './transport/identity.js';
@@ -126,10 +126,13 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   const identityFiles = { ...identityFilesIn(caDirectory, 'controller'), ...inventory.identity };
   const database = openSqlite(path.join(dataDir, 'perftrawl.db'), clock.now());
   const ssh = options.ssh === undefined ? undefined : openSsh(options.ssh, inventory, dataDir);
-  const audit = storedAudit(sqliteAuditStore(database), () => clock.now());
-  const identity = identityServices({
-    ...{ store: sqliteIdentityStore(database), audit, clock, caDirectory, inventory: inventory.hosts },
+  const audit = storedAudit(sqlAuditStore(database), () => clock.now());
+  const identity = await identityServices({
+    ...{ store: sqlIdentityStore(database), audit, clock, caDirectory, inventory: inventory.hosts },
     log: options.log ?? ((text) => void process.stderr.write(`perftrawl: ${text}\n`)),
+  }).catch(async (error: unknown) => {
+    await database.close();
+    throw error;
   });
   const dialIn =
     options.dialIn === undefined
@@ -140,7 +143,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
             readIdentity: () => readIdentity(options.dialIn?.identity ?? identityFilesIn(caDirectory, 'server')),
           })
           .catch(async (error: unknown) => {
-            identity.close();
+            await identity.close();
             await database.close();
             throw error;
           });
@@ -162,13 +165,13 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     random,
     ...(options.onDelivery === undefined ? {} : { onDelivery: options.onDelivery }),
   });
-  const control = sqliteControlStore(database);
-  const samples = sqliteSampleStore(database);
-  const releases = new PendingReleases({ agents: pool, store: sqliteReleaseStore(database), clock });
+  const control = sqlControlStore(database);
+  const samples = sqlSampleStore(database);
+  const releases = new PendingReleases({ agents: pool, store: sqlReleaseStore(database), clock });
   const owners = processOwners({ now: clock.now, random, pid: process.pid, procRoot: '/proc' });
   const modules = new ModuleCache(path.join(dataDir, 'modules'), () => clock.now());
   const localName = `${userInfo().username}@${hostname()}`;
-  const decisions = sqliteApprovalStore(database);
+  const decisions = sqlApprovalStore(database);
   const tools: JobRunTools = {
     ...{ control, samples, agents: releases, clock, random, modules, releases },
     limits: defaultIntakeLimits,
@@ -241,7 +244,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     },
   });
   const users = storedUsers({
-    ...{ store: sqliteUserStore(database), now: () => clock.now() },
+    ...{ store: sqlUserStore(database), now: () => clock.now() },
     caSha256: () => fileFingerprint(identityFiles.ca),
     localName,
   });
@@ -360,7 +363,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       await releases.settle();
       await pool.close();
       await dialIn?.close();
-      identity.close();
+      await identity.close();
       await database.close();
     },
   };

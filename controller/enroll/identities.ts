@@ -142,7 +142,7 @@ export function storedIdentities({ store, now, caDirectory, caSha256 }: Identiti
       return chosen.map((one) => ({ ...one, state: 'revoked' as const }));
     },
 
-    enrolledHosts: async () => store.hostsNow(),
+    enrolledHosts: () => store.hosts(),
 
     async forgetHost(name) {
       const host = await store.forgetHost(name, now());

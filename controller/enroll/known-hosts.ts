@@ -1,13 +1,12 @@
 // The hosts that there are: those of the inventory, and those that have enrolled.
 import type { Host } from '../api.js';
-import type { IdentityStore } from '../store/identity-store.js';
+import type { StoredHost } from '../store/identity-store.js';
 
 /**
  * Where both have a name, the inventory's is it: its address, and its labels on top of those of the token if it says that the host
  * dials in. So nobody who has a token can be taken for a host that is reached in another way.
  */
-export function knownHosts(inventory: readonly Host[], store: Pick<IdentityStore, 'hostsNow'>): readonly Host[] {
-  const enrolled = store.hostsNow();
+export function knownHosts(inventory: readonly Host[], enrolled: readonly StoredHost[]): readonly Host[] {
   if (enrolled.length === 0) return inventory;
   const labelsOf = new Map(enrolled.map(({ name, labels }) => [name, labels]));
   const listed = inventory.map((host) =>

@@ -9,6 +9,7 @@ import type { IdentityStore } from '../store/identity-store.js';
 import { fileFingerprint } from '../transport/ca-fingerprint.js';
 import { enrollHandler } from './enroll-handler.js';
 import { enrolledGate } from './enrolled-gate.js';
+import { openEnrolledHosts } from './enrolled-hosts.js';
 import { type Identities, storedIdentities } from './identities.js';
 import { knownHosts } from './known-hosts.js';
 import { refusalAudit } from './refusal-audit.js';
@@ -31,11 +32,14 @@ export interface IdentityServices {
   hosts(): readonly Host[];
   /** Agents dial in and enroll there; `close` of what this gives also writes down when they were seen. @throws as openDialIn */
   listen(options: Pick<DialInOptions, 'listen' | 'readIdentity' | 'log'>): Promise<DialIn>;
-  close(): void;
+  close(): Promise<void>;
 }
 
-export function identityServices(options: IdentityServicesOptions): IdentityServices {
-  const { store, audit, clock, caDirectory, inventory, log } = options;
+/** @throws FailureError when the hosts that have enrolled cannot be read */
+export async function identityServices(options: IdentityServicesOptions): Promise<IdentityServices> {
+  const { audit, clock, caDirectory, inventory, log } = options;
+  const enrolled = await openEnrolledHosts({ store: options.store, clock, log });
+  const { store } = enrolled;
   const now = () => clock.now();
   const revocations = storedRevocations({ store, clock, log });
   const addresses = new Map(inventory.map(({ name, address }) => [name, address]));
@@ -46,7 +50,7 @@ export function identityServices(options: IdentityServicesOptions): IdentityServ
       ...{ store, now, caDirectory },
       caSha256: () => fileFingerprint(`${caDirectory}/ca.crt`),
     }),
-    hosts: () => knownHosts(inventory, store),
+    hosts: () => knownHosts(inventory, enrolled.now()),
     async listen(place) {
       const { log: tell } = place;
       const gate = enrolledGate({ store, revocations, inventoryAddress, clock, log: tell });
@@ -63,6 +67,9 @@ export function identityServices(options: IdentityServicesOptions): IdentityServ
         },
       };
     },
-    close: () => revocations.close(),
+    async close() {
+      revocations.close();
+      await enrolled.close();
+    },
   };
 }

@@ -93,8 +93,10 @@ export interface IdentityStore {
 
   enroll(enrolment: Enrolment): Promise<EnrolmentResult>;
   host(name: string): Promise<StoredHost | undefined>;
-  /** By name. At once, without a promise: for a look at the inventory. */
-  hostsNow(): readonly StoredHost[];
+  /** By name. */
+  hosts(): Promise<readonly StoredHost[]>;
+  /** A text that is another one when a host was added, forgotten or changed; quickly found out. */
+  hostsMark(): Promise<string>;
   /** The host is forgotten, and its certificates are revoked. Undefined when there is none. */
   forgetHost(name: string, now: number): Promise<StoredHost | undefined>;
   seen(hosts: readonly { readonly name: string; readonly address: string; readonly at: number }[]): Promise<void>;

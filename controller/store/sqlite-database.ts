@@ -1,32 +1,21 @@
 // One SQLite file for both stores, used by several processes at once (WAL). Errors of SQLite become failures here.
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { Kysely, SqliteDialect } from 'kysely';
+import { Kysely, SqliteDialect, sql } from 'kysely';
 import { type FailureError, fail } from '../../proto/failure.js';
 import { makePrivateDirectory } from '../directories.js';
-import { migrate } from './migrations.js';
+import { migrationsTable, refusalOf, stepsFrom } from './migrations.js';
+import type { SqlDatabase } from './sql-database.js';
 import type { Tables } from './tables.js';
-
-export interface SqliteDatabase {
-  readonly path: string;
-  /**
-   * The one connection of this process; kysely hands it to one query or transaction at a time.
-   * Transactions begin with a write: SQLite then waits for the lock. A transaction that reads first fails at once when another
-   * process writes in between.
-   */
-  readonly db: Kysely<Tables>;
-  /** Run `work`; what SQLite throws comes out as a FailureError that says what was `doing`. */
-  guard<T>(doing: string, work: () => Promise<T>): Promise<T>;
-  /** Rows of a query without parameters, at once; `Row` has to be what the migrations make of it. */
-  readNow<Row>(doing: string, query: string): readonly Row[];
-  close(): Promise<void>;
-}
 
 /** How long to wait for another process's transaction, in milliseconds. */
 const busyTimeout = 10_000;
 
-/** @throws FailureError 'bad-data' when the file is no database, 'conflict' when it is too new, 'permission', 'exhausted' */
-export function openSqlite(path: string, now: number): SqliteDatabase {
+/**
+ * kysely hands the one connection of this process to one query or transaction at a time.
+ * @throws FailureError 'bad-data' when the file is no database, 'conflict' when it is too new, 'permission', 'exhausted'
+ */
+export function openSqlite(path: string, now: number): SqlDatabase {
   const raw = explained(path, 'opening the database', () => {
     makePrivateDirectory(dirname(path));
     const opened = new Database(path, { timeout: busyTimeout });
@@ -42,7 +31,8 @@ export function openSqlite(path: string, now: number): SqliteDatabase {
   });
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: raw }) });
   return {
-    path,
+    engine: 'sqlite',
+    where: path,
     db,
     async guard(doing, work) {
       try {
@@ -51,13 +41,38 @@ export function openSqlite(path: string, now: number): SqliteDatabase {
         throw explain(path, doing, error);
       }
     },
-    readNow: <Row>(doing: string, query: string) => explained(path, doing, () => raw.prepare<[], Row>(query).all()),
+    durably: (work) =>
+      db.connection().execute(async (connection) => {
+        await sql`pragma synchronous = full`.execute(connection);
+        try {
+          return await connection.transaction().execute(work);
+        } finally {
+          await sql`pragma synchronous = normal`.execute(connection);
+        }
+      }),
     async close() {
       await db.destroy();
       // kysely closes only what it has used.
       if (raw.open) raw.close();
     },
   };
+}
+
+/** Bring the database to `newestVersion`; several processes may try at once. */
+function migrate(database: Database.Database, path: string, now: number): void {
+  database
+    .transaction(() => {
+      database.exec(migrationsTable('sqlite'));
+      const current: unknown = database.prepare('select coalesce(max(version), 0) from migrations').pluck().get();
+      const version = Number(current);
+      const refusal = refusalOf(version, path);
+      if (refusal !== undefined) throw refusal;
+      for (const step of stepsFrom(version, 'sqlite')) {
+        database.exec(step.sql);
+        database.prepare('insert into migrations (version, applied) values (?, ?)').run(step.version, now);
+      }
+    })
+    .immediate();
 }
 
 /**

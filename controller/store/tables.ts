@@ -22,6 +22,8 @@ export interface JobTable {
   id: string;
   /** JSON of JobRequest. */
   request: string;
+  /** As in the request: for the audit log, which asks for it at the end of each host run. */
+  requester: string;
   state: string;
   created: number;
   ended: number;

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { App, JobRequest } from '../../controller/api.js';
 import { createApp } from '../../controller/app.js';
 import { sha256Of } from '../../controller/jobs/module-cache.js';
-import { sqliteControlStore } from '../../controller/store/sqlite-control-store.js';
+import { sqlControlStore } from '../../controller/store/sql-control-store.js';
 import { openSqlite } from '../../controller/store/sqlite-database.js';
 import type {
   CaptureEventBody,
@@ -321,7 +321,7 @@ describe('with a build host', () => {
     const job = { spec: KIT, selectorText: '', requester: 'test', maxParallel: 8, grace: 30_000, note: '' };
     const { id } = await app.submit({ ...job, ...request() });
     const database = openSqlite(`${fleet.directory}/data/perftrawl.db`, 1);
-    const control = sqliteControlStore(database);
+    const control = sqlControlStore(database);
     const [run] = await control.hostRuns(id);
     const failure = { code: 'tool-missing', message: 'no stap then', remedy: '' } as const;
     const parts = [{ part: 'stap', outcome: 'failed', failure }] as const;

@@ -6,19 +6,20 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { entryLine, type ReadableAudit, storedAudit } from '../../../controller/audit/audit.js';
 import type { WrittenEntry } from '../../../controller/audit/audit-entry.js';
-import { appendAuditLine, sqliteAuditStore } from '../../../controller/store/sqlite-audit-store.js';
-import { openSqlite, type SqliteDatabase } from '../../../controller/store/sqlite-database.js';
+import { appendAuditLine, sqlAuditStore } from '../../../controller/store/sql-audit-store.js';
+import type { SqlDatabase } from '../../../controller/store/sql-database.js';
+import { openSqlite } from '../../../controller/store/sqlite-database.js';
 
 let directory: string;
 let file: string;
-let database: SqliteDatabase;
+let database: SqlDatabase;
 let audit: ReadableAudit;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'perftrawl-audit-'));
   file = join(directory, 'perftrawl.db');
   database = openSqlite(file, 1);
-  audit = storedAudit(sqliteAuditStore(database), () => 1_000);
+  audit = storedAudit(sqlAuditStore(database), () => 1_000);
 });
 afterEach(async () => {
   await database.close();
@@ -140,7 +141,7 @@ describe('the audit log of the controller', () => {
     await database.close();
     tamper(change);
     database = openSqlite(file, 1);
-    audit = storedAudit(sqliteAuditStore(database), () => 1_000);
+    audit = storedAudit(sqlAuditStore(database), () => 1_000);
     const { problems } = await audit.verify();
     expect(problems.join('\n')).toMatch(problem);
   });

@@ -10,9 +10,9 @@ import type { EnrollHandler } from '../../../controller/dial-in/agent-gate.js';
 import { enrollHandler } from '../../../controller/enroll/enroll-handler.js';
 import { type Identities, type NewEnrollToken, storedIdentities } from '../../../controller/enroll/identities.js';
 import type { IdentityStore } from '../../../controller/store/identity-store.js';
-import { sqliteAuditStore } from '../../../controller/store/sqlite-audit-store.js';
+import { sqlAuditStore } from '../../../controller/store/sql-audit-store.js';
+import { sqlIdentityStore } from '../../../controller/store/sql-identity-store.js';
 import { openSqlite } from '../../../controller/store/sqlite-database.js';
-import { sqliteIdentityStore } from '../../../controller/store/sqlite-identity-store.js';
 import { fileFingerprint } from '../../../controller/transport/ca-fingerprint.js';
 import { type EnrollTokenText, parseEnrollToken } from '../../../proto/enroll-token.js';
 
@@ -41,10 +41,10 @@ export async function identityGround(): Promise<IdentityGround> {
   const caDirectory = join(directory, 'ca');
   await initCa(caDirectory, Date.now());
   const database = openSqlite(join(directory, 'perftrawl.db'), Date.now());
-  const store = sqliteIdentityStore(database);
+  const store = sqlIdentityStore(database);
   const now = () => ground.now;
   const log = (text: string) => void ground.logged.push(text);
-  const audit = storedAudit(sqliteAuditStore(database), now);
+  const audit = storedAudit(sqlAuditStore(database), now);
   const ground: IdentityGround = {
     ...{ directory, caDirectory, store, audit, inventory: {}, logged: [], now: Date.now() },
     identities: storedIdentities({

@@ -7,22 +7,23 @@ import { defaultIntakeLimits } from '../../../controller/jobs/capture-intake.js'
 import { jobResults } from '../../../controller/jobs/job-results.js';
 import type { JobRunTools } from '../../../controller/jobs/job-run.js';
 import type { SampleStore } from '../../../controller/store/sample-store.js';
-import { sqliteControlStore } from '../../../controller/store/sqlite-control-store.js';
-import { openSqlite, type SqliteDatabase } from '../../../controller/store/sqlite-database.js';
-import { sqliteSampleStore } from '../../../controller/store/sqlite-sample-store.js';
+import { sqlControlStore } from '../../../controller/store/sql-control-store.js';
+import type { SqlDatabase } from '../../../controller/store/sql-database.js';
+import { sqlSampleStore } from '../../../controller/store/sql-sample-store.js';
+import { openSqlite } from '../../../controller/store/sqlite-database.js';
 import type { Profile } from '../../../profile/profile.js';
 import { encodeProfile } from '../../../proto/profile-codec.js';
 import { drawProfile } from '../../profile/draw-profile.js';
 import { job, run } from '../store/control-store-contract.js';
 
 let directory: string;
-let database: SqliteDatabase;
+let database: SqlDatabase;
 let samples: SampleStore;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'perftrawl-results-'));
   database = openSqlite(join(directory, 'perftrawl.db'), 0);
-  samples = sqliteSampleStore(database);
+  samples = sqlSampleStore(database);
 });
 afterEach(async () => {
   await database.close();
@@ -37,7 +38,7 @@ async function resultsOf(host: Profile, merged: Profile, maxRows: number) {
   };
   await put('db1', host);
   await put(undefined, merged);
-  const control = sqliteControlStore(database);
+  const control = sqlControlStore(database);
   await control.createJob({ ...job('a1'), state: 'succeeded' }, [{ ...run('a1', 'db1'), state: 'succeeded' }]);
   const limits = { ...defaultIntakeLimits, decode: { ...defaultIntakeLimits.decode, maxRows } };
   return jobResults({ control, samples, limits } as JobRunTools);

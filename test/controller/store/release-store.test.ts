@@ -4,15 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Address } from '../../../controller/api.js';
-import { sqliteControlStore } from '../../../controller/store/sqlite-control-store.js';
-import { openSqlite, type SqliteDatabase } from '../../../controller/store/sqlite-database.js';
-import { sqliteReleaseStore } from '../../../controller/store/sqlite-release-store.js';
+import { sqlControlStore } from '../../../controller/store/sql-control-store.js';
+import type { SqlDatabase } from '../../../controller/store/sql-database.js';
+import { sqlReleaseStore } from '../../../controller/store/sql-release-store.js';
+import { openSqlite } from '../../../controller/store/sqlite-database.js';
 import { job, run } from './control-store-contract.js';
 
 const address: Address = { transport: 'tls', host: 'db1', port: 7451 };
 const day = 24 * 3_600_000;
 let directory: string;
-let database: SqliteDatabase;
+let database: SqlDatabase;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'perftrawl-releases-'));
@@ -26,7 +27,7 @@ afterEach(async () => {
 const held = (captureId: string) => ({ jobId: 'j1', host: 'db1', address, captureId });
 
 it('hands a capture out once its host run has ended, and for that host only', async () => {
-  const [control, releases] = [sqliteControlStore(database), sqliteReleaseStore(database)];
+  const [control, releases] = [sqlControlStore(database), sqlReleaseStore(database)];
   await control.createJob(job('j1'), [run('j1', 'db1'), run('j1', 'db2')]);
   for (let time = 0; time < 2; time++) await releases.note(held('j1.db1'), 5);
   const releasable = () => releases.releasable('db1', address, 10);
@@ -41,7 +42,7 @@ it('hands a capture out once its host run has ended, and for that host only', as
 });
 
 it('hands out what is left of a job that was deleted, the oldest first, as many as are asked for', async () => {
-  const [control, releases] = [sqliteControlStore(database), sqliteReleaseStore(database)];
+  const [control, releases] = [sqlControlStore(database), sqlReleaseStore(database)];
   await control.createJob(job('j1'), [run('j1', 'db1')]);
   for (const [captureId, now] of [
     ['c', 7],
@@ -54,7 +55,7 @@ it('hands out what is left of a job that was deleted, the oldest first, as many 
 });
 
 it('forgets what any agent has deleted by itself', async () => {
-  const releases = sqliteReleaseStore(database);
+  const releases = sqlReleaseStore(database);
   await releases.note(held('old'), day);
   await releases.note(held('new'), 40 * day);
   expect(await releases.releasable('db1', address, 10)).toEqual(['new']);

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { sqliteControlStore } from '../../../controller/store/sqlite-control-store.js';
-import { openSqlite, type SqliteDatabase } from '../../../controller/store/sqlite-database.js';
-import { sqliteSampleStore } from '../../../controller/store/sqlite-sample-store.js';
+import { sqlControlStore } from '../../../controller/store/sql-control-store.js';
+import type { SqlDatabase } from '../../../controller/store/sql-database.js';
+import { sqlSampleStore } from '../../../controller/store/sql-sample-store.js';
+import { openSqlite } from '../../../controller/store/sqlite-database.js';
 import { toFailure } from '../../../proto/failure.js';
 import { bundleProgram } from '../bundle-program.js';
 import { drawSeries } from '../draw-histogram.js';
@@ -15,7 +16,7 @@ import { STAT } from '../specs.js';
 import { job as aJob, controlStoreContract } from './control-store-contract.js';
 import { sampleStoreContract } from './sample-store-contract.js';
 
-async function temporary<T>(make: (database: SqliteDatabase) => T): Promise<{ store: T; close(): Promise<void> }> {
+async function temporary<T>(make: (database: SqlDatabase) => T): Promise<{ store: T; close(): Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), 'perftrawl-store-'));
   const database = openSqlite(join(directory, 'perftrawl.db'), 1);
   return {
@@ -27,8 +28,8 @@ async function temporary<T>(make: (database: SqliteDatabase) => T): Promise<{ st
   };
 }
 
-controlStoreContract('sqlite', () => temporary(sqliteControlStore));
-sampleStoreContract('sqlite', () => temporary(sqliteSampleStore));
+controlStoreContract('sqlite', () => temporary(sqlControlStore));
+sampleStoreContract('sqlite', () => temporary(sqlSampleStore));
 
 describe('the database file', () => {
   let directory: string;
@@ -52,6 +53,7 @@ describe('the database file', () => {
       { version: 5, applied: 1 },
       { version: 6, applied: 1 },
       { version: 7, applied: 1 },
+      { version: 8, applied: 1 },
     ]);
     expect(raw.pragma('journal_mode', { simple: true })).toBe('wal');
     raw.close();
@@ -62,42 +64,43 @@ describe('the database file', () => {
     const before = openSqlite(file, 1);
     const request = { spec: STAT, hosts: [], selectorText: '', requester: '', maxParallel: 1, grace: 1, note: '' };
     const job = { id: 'a', request, state: 'running', created: 1, ended: 0, owner: '', ownerSeen: 1 } as const;
-    const control = sqliteControlStore(before);
+    const control = sqlControlStore(before);
     const run = { jobId: 'a', host: 'h', captureId: 'a.h', state: 'waiting', sequence: 0, started: 0, ended: 0 };
     await control.createJob({ ...job, isCancelRequested: false }, []);
     await before.close();
     const raw = new Database(file);
     raw.exec('drop table histogram_series; drop table text_lines; drop table users; drop table approval_decisions');
-    raw.exec('drop table pending_releases; drop index jobs_by_owner');
+    raw.exec('drop table pending_releases; drop index jobs_by_owner; alter table jobs drop column requester');
     raw.exec('drop table certificates; drop table enroll_tokens; drop table enrolled_hosts');
     raw.exec('delete from migrations where version > 1');
     // As the first version wrote them: without parts.
     raw.prepare('insert into host_runs values (?, ?, 0, ?, ?)').run('a', 'h', 'waiting', JSON.stringify(run));
     raw.close();
     const after = openSqlite(file, 2);
-    expect(await sqliteControlStore(after).hostRuns('a')).toMatchObject([{ host: 'h', parts: [], module: undefined }]);
+    expect(await sqlControlStore(after).hostRuns('a')).toMatchObject([{ host: 'h', parts: [], module: undefined }]);
     const key = { jobId: 'a', host: 'h' };
-    expect(await sqliteSampleStore(after).histograms(key)).toBeUndefined();
-    await sqliteSampleStore(after).put(key, { chunks: [], series: undefined, histograms: drawSeries('1:1'), text: [] });
-    expect(await sqliteSampleStore(after).histograms(key)).toEqual(drawSeries('1:1'));
+    expect(await sqlSampleStore(after).histograms(key)).toBeUndefined();
+    await sqlSampleStore(after).put(key, { chunks: [], series: undefined, histograms: drawSeries('1:1'), text: [] });
+    expect(await sqlSampleStore(after).histograms(key)).toEqual(drawSeries('1:1'));
     await after.close();
   });
 
   it('of an older program lets jobs go on that were decided on, and did not hear of it', async () => {
     const before = openSqlite(file, 1);
-    const control = sqliteControlStore(before);
+    const control = sqlControlStore(before);
     for (const id of ['approved', 'rejected', 'waits']) {
       await control.createJob({ ...aJob(id), state: 'awaiting-approval', owner: '' }, []);
     }
     await before.close();
     const raw = new Database(file);
-    raw.exec('drop index jobs_by_owner; delete from migrations where version > 6');
+    raw.exec('drop index jobs_by_owner; alter table jobs drop column requester');
+    raw.exec('delete from migrations where version > 6');
     for (const decision of ['approved', 'rejected']) {
       raw.prepare("insert into approval_decisions values (?, ?, 'bob', '', '', 1)").run(decision, decision);
     }
     raw.close();
     const after = openSqlite(file, 2);
-    const states = await sqliteControlStore(after).jobs({ limit: 9 });
+    const states = await sqlControlStore(after).jobs({ limit: 9 });
     expect(
       Object.fromEntries(states.map(({ id, state, isCancelRequested }) => [id, [state, isCancelRequested]])),
     ).toEqual({
@@ -105,7 +108,7 @@ describe('the database file', () => {
       rejected: ['running', true],
       waits: ['awaiting-approval', false],
     });
-    expect(await sqliteControlStore(after).unowned(9)).toEqual(['approved', 'rejected']);
+    expect(await sqlControlStore(after).unowned(9)).toEqual(['approved', 'rejected']);
     await after.close();
   });
 
@@ -131,7 +134,7 @@ describe('the database file', () => {
 
   it('that is damaged inside is reported when the damage is met', async () => {
     const database = openSqlite(file, 1);
-    const store = sqliteSampleStore(database);
+    const store = sqlSampleStore(database);
     const data = new Uint8Array(100_000).fill(7);
     const chunk = {
       name: '',
@@ -152,7 +155,7 @@ describe('the database file', () => {
     const read = async () => {
       const damaged = openSqlite(file, 2);
       try {
-        for await (const _ of sqliteSampleStore(damaged).chunks({ jobId: 'a', host: 'h' })) expect.fail('it was read');
+        for await (const _ of sqlSampleStore(damaged).chunks({ jobId: 'a', host: 'h' })) expect.fail('it was read');
       } finally {
         await damaged.close();
       }
@@ -179,7 +182,7 @@ describe('the database file', () => {
       await program.remove();
     }
     const database = openSqlite(file, 2);
-    const jobs = await sqliteControlStore(database).jobs({ limit: 1000 });
+    const jobs = await sqlControlStore(database).jobs({ limit: 1000 });
     await database.close();
     expect(jobs).toHaveLength(100);
     expect(jobs.every(({ state }) => state === 'succeeded')).toBe(true);

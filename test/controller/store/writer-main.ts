@@ -1,12 +1,12 @@
 // One of several processes that write to one database: `writer-main FILE NAME JOBS` makes that many jobs with results and ends them.
-import { sqliteControlStore } from '../../../controller/store/sqlite-control-store.js';
+import { sqlControlStore } from '../../../controller/store/sql-control-store.js';
+import { sqlSampleStore } from '../../../controller/store/sql-sample-store.js';
 import { openSqlite } from '../../../controller/store/sqlite-database.js';
-import { sqliteSampleStore } from '../../../controller/store/sqlite-sample-store.js';
 
 const [file, name, count] = process.argv.slice(2);
 const database = openSqlite(file, Date.now());
-const control = sqliteControlStore(database);
-const samples = sqliteSampleStore(database);
+const control = sqlControlStore(database);
+const samples = sqlSampleStore(database);
 const request = {
   spec: { kind: 'file', path: '/x', format: 'detect', detail: { split: 'comm', keepTimestamps: false, lines: false } },
   ...{ hosts: [], selectorText: '', requester: '', maxParallel: 1, grace: 1, note: '' },

@@ -3,14 +3,15 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openSqlite, type SqliteDatabase } from '../../../controller/store/sqlite-database.js';
-import { sqliteUserStore } from '../../../controller/store/sqlite-user-store.js';
+import type { SqlDatabase } from '../../../controller/store/sql-database.js';
+import { sqlUserStore } from '../../../controller/store/sql-user-store.js';
+import { openSqlite } from '../../../controller/store/sqlite-database.js';
 import { mayAct, ROLES } from '../../../controller/users/role.js';
 import { type Authenticator, storedUsers, type Users } from '../../../controller/users/users.js';
 import { toFailure } from '../../../proto/failure.js';
 
 let directory: string;
-let database: SqliteDatabase;
+let database: SqlDatabase;
 let users: Users & Authenticator;
 let now: number;
 
@@ -19,7 +20,7 @@ beforeEach(async () => {
   database = openSqlite(join(directory, 'perftrawl.db'), 1);
   now = 1_700_000_000_000;
   users = storedUsers({
-    ...{ store: sqliteUserStore(database), now: () => now, localName: 'root@here' },
+    ...{ store: sqlUserStore(database), now: () => now, localName: 'root@here' },
     caSha256: async () => 'c'.repeat(64),
   });
 });

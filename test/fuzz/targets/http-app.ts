@@ -73,7 +73,12 @@ const identityStore: IdentityStore = {
   ...{ token: async () => undefined, tokens: async () => [], revokeToken: async () => undefined },
   ...{ certificates: async () => [], certificate: async () => undefined, revoke: async () => undefined },
   ...{ revoked: async () => [], enroll: async () => 'overtaken' as const, host: async () => undefined },
-  ...{ hostsNow: () => [], forgetHost: async () => undefined, seen: async () => undefined },
+  ...{
+    hosts: async () => [],
+    hostsMark: async () => '',
+    forgetHost: async () => undefined,
+    seen: async () => undefined,
+  },
 };
 
 const CA = 'cd'.repeat(32);

@@ -10,7 +10,7 @@ import type {
   StoredEnrollToken,
   StoredHost,
 } from './identity-store.js';
-import type { SqliteDatabase } from './sqlite-database.js';
+import type { SqlDatabase } from './sql-database.js';
 import type { CertificateTable, EnrolledHostTable, EnrollTokenTable, Tables } from './tables.js';
 
 /** Certificates that ended so long ago are of no interest to anybody. */
@@ -25,20 +25,20 @@ class Undone extends Error {
   }
 }
 
-export function sqliteIdentityStore({ db, guard, readNow, path }: SqliteDatabase): IdentityStore {
+export function sqlIdentityStore({ db, guard, where }: SqlDatabase): IdentityStore {
   const toCertificate = (row: CertificateTable): StoredCertificate => {
     const role = CERTIFICATE_ROLES.find((known) => known === row.role);
-    if (role === undefined) throw fail('bad-data', `${path}: a certificate of ${row.name} has the role '${row.role}'`);
+    if (role === undefined) throw fail('bad-data', `${where}: a certificate of ${row.name} has the role '${row.role}'`);
     const { fingerprint, serial, name, issued, revoked } = row;
     return { fingerprint, serial, name, role, issued, notAfter: row.not_after, revoked };
   };
   const toToken = (row: EnrollTokenTable): StoredEnrollToken => ({
-    ...{ id: row.id, secretHash: row.secret_hash, labels: labelsOf(row.labels, path), namePattern: row.name_pattern },
+    ...{ id: row.id, secretHash: row.secret_hash, labels: labelsOf(row.labels, where), namePattern: row.name_pattern },
     ...{ uses: row.uses, used: row.used, certificateLife: row.certificate_life, mayReplace: row.may_replace !== 0 },
     ...{ created: row.created, expires: row.expires, revoked: row.revoked },
   });
   const toHost = (row: EnrolledHostTable): StoredHost => ({
-    ...{ name: row.name, labels: labelsOf(row.labels, path), fingerprint: row.fingerprint, serial: row.serial },
+    ...{ name: row.name, labels: labelsOf(row.labels, where), fingerprint: row.fingerprint, serial: row.serial },
     ...{ keySha256: row.key_sha256, tokenId: row.token_id, certificateLife: row.certificate_life },
     ...{ enrolled: row.enrolled, renewed: row.renewed, lastSeen: row.last_seen, address: row.address },
   });
@@ -126,10 +126,19 @@ export function sqliteIdentityStore({ db, guard, readNow, path }: SqliteDatabase
         const row = await db.selectFrom('enrolled_hosts').selectAll().where('name', '=', name).executeTakeFirst();
         return row === undefined ? undefined : toHost(row);
       }),
-    hostsNow: () =>
-      readNow<EnrolledHostTable>('reading the enrolled hosts', 'select * from enrolled_hosts order by name').map(
-        toHost,
+    hosts: () =>
+      guard('reading the enrolled hosts', async () =>
+        (await db.selectFrom('enrolled_hosts').selectAll().orderBy('name').execute()).map(toHost),
       ),
+    hostsMark: () =>
+      guard('looking for enrolled hosts', async () => {
+        const { count, max, sum } = db.fn;
+        const row = await db
+          .selectFrom('enrolled_hosts')
+          .select([count('name').as('hosts'), max('renewed').as('newest'), sum('renewed').as('all')])
+          .executeTakeFirst();
+        return JSON.stringify(row);
+      }),
     forgetHost: (name, now) =>
       guard('forgetting a host', () =>
         db.transaction().execute(async (change) => {
@@ -234,8 +243,9 @@ function hostRow({ labels, ...host }: StoredHost): EnrolledHostTable {
   };
 }
 
-function labelsOf(text: string, path: string): Readonly<Record<string, string>> {
+function labelsOf(text: string, where: string): Readonly<Record<string, string>> {
   const value: unknown = JSON.parse(text);
-  if (typeof value !== 'object' || value === null) throw fail('bad-data', `${path}: labels are '${text.slice(0, 80)}'`);
+  if (typeof value !== 'object' || value === null)
+    throw fail('bad-data', `${where}: labels are '${text.slice(0, 80)}'`);
   return Object.fromEntries(Object.entries(value).map(([key, label]) => [key, String(label)]));
 }

@@ -2,15 +2,15 @@
 import type { Selectable } from 'kysely';
 import { fail } from '../../proto/failure.js';
 import { ROLES } from '../users/role.js';
-import type { SqliteDatabase } from './sqlite-database.js';
+import type { SqlDatabase } from './sql-database.js';
 import type { UserTable } from './tables.js';
 import type { StoredUser, UserStore } from './user-store.js';
 
-export function sqliteUserStore({ db, guard, path }: SqliteDatabase): UserStore {
+export function sqlUserStore({ db, guard, where }: SqlDatabase): UserStore {
   async function one(column: 'name' | 'token_id', value: string): Promise<StoredUser | undefined> {
     if (value === '') return undefined;
     const row = await db.selectFrom('users').selectAll().where(column, '=', value).executeTakeFirst();
-    return row === undefined ? undefined : toUser(row, path);
+    return row === undefined ? undefined : toUser(row, where);
   }
 
   return {
@@ -26,7 +26,7 @@ export function sqliteUserStore({ db, guard, path }: SqliteDatabase): UserStore 
     list: () =>
       guard('reading the users', async () => {
         const rows = await db.selectFrom('users').selectAll().orderBy('name').execute();
-        return rows.map((row) => toUser(row, path));
+        return rows.map((row) => toUser(row, where));
       }),
     byName: (name) => guard('looking for a user', () => one('name', name)),
     byTokenId: (id) => guard('looking for a user', () => one('token_id', id)),
@@ -47,9 +47,9 @@ function toRow({ tokenId, secretHash, ...user }: StoredUser): UserTable {
   return { ...user, token_id: tokenId, secret_hash: secretHash };
 }
 
-function toUser(row: Selectable<UserTable>, path: string): StoredUser {
+function toUser(row: Selectable<UserTable>, where: string): StoredUser {
   const role = ROLES.find((known) => known === row.role);
-  if (role === undefined) throw fail('bad-data', `${path}: the user ${row.name} has the unknown role '${row.role}'`);
+  if (role === undefined) throw fail('bad-data', `${where}: the user ${row.name} has the unknown role '${row.role}'`);
   const { name, created, expires, revoked } = row;
   return { name, role, created, expires, revoked, tokenId: row.token_id, secretHash: row.secret_hash };
 }

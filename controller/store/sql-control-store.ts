@@ -1,13 +1,13 @@
 // The ControlStore in SQL that SQLite and PostgreSQL share. Decisions between processes are single conditional updates.
-import { type Selectable, sql, type Transaction } from 'kysely';
+import type { Selectable, Transaction } from 'kysely';
 import { fail } from '../../proto/failure.js';
 import type { HostRun, JobRequest } from '../api.js';
 import { entryLine } from '../audit/audit.js';
 import type { AuditEntry } from '../audit/audit-entry.js';
 import { hostRunEnded, jobEnded, jobSubmitted } from '../audit/job-entries.js';
 import type { ControlStore, StoredJob, StoredJobState } from './control-store.js';
-import { appendAuditLine, durably } from './sqlite-audit-store.js';
-import type { SqliteDatabase } from './sqlite-database.js';
+import { appendAuditLine } from './sql-audit-store.js';
+import type { SqlDatabase } from './sql-database.js';
 import type { HostRunTable, JobTable, Tables } from './tables.js';
 
 const endedRunStates = ['succeeded', 'failed', 'lost', 'cancelled', 'skipped'] as const;
@@ -26,23 +26,19 @@ const insertRows = 1000;
  * The store does not own the database: whoever opened it closes it. That a job was made, and how it and its host runs ended, goes into the
  * audit log in the same transaction.
  */
-export function sqliteControlStore({ db, guard, path }: SqliteDatabase): ControlStore {
+export function sqlControlStore({ db, guard, durably, where }: SqlDatabase): ControlStore {
   const writeDown = (change: Transaction<Tables>, time: number, entry: AuditEntry) =>
-    appendAuditLine(change, path, (end) => entryLine(end, time, entry));
+    appendAuditLine(change, where, (end) => entryLine(end, time, entry));
 
   async function requesterOf(change: Transaction<Tables>, jobId: string): Promise<string> {
-    const row = await change
-      .selectFrom('jobs')
-      .select(sql<string | null>`json_extract(request, '$.requester')`.as('requester'))
-      .where('id', '=', jobId)
-      .executeTakeFirst();
+    const row = await change.selectFrom('jobs').select('requester').where('id', '=', jobId).executeTakeFirst();
     return row?.requester ?? '';
   }
 
   return {
     createJob: (job, runs) =>
       guard('writing down a job', async () => {
-        await durably(db, async (change) => {
+        await durably(async (change) => {
           const added = await change
             .insertInto('jobs')
             .values(toRow(job))
@@ -63,7 +59,7 @@ export function sqliteControlStore({ db, guard, path }: SqliteDatabase): Control
     job: (id) =>
       guard('reading a job', async () => {
         const row = await db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst();
-        return row === undefined ? undefined : toJob(row, path);
+        return row === undefined ? undefined : toJob(row, where);
       }),
 
     jobs: ({ limit, states }) =>
@@ -71,7 +67,7 @@ export function sqliteControlStore({ db, guard, path }: SqliteDatabase): Control
         let query = db.selectFrom('jobs').selectAll();
         if (states !== undefined) query = query.where('state', 'in', [...states]);
         const rows = await query.orderBy('created', 'desc').orderBy('id', 'desc').limit(limit).execute();
-        return rows.map((row) => toJob(row, path));
+        return rows.map((row) => toJob(row, where));
       }),
 
     idsWithPrefix: (prefix, limit) =>
@@ -147,7 +143,7 @@ export function sqliteControlStore({ db, guard, path }: SqliteDatabase): Control
 
     finishJob: (id, owner, state, now) =>
       guard('ending a job', async () => {
-        return durably(db, async (change) => {
+        return durably(async (change) => {
           const done = await change
             .updateTable('jobs')
             .set({ state, ended: now, owner: '' })
@@ -169,7 +165,7 @@ export function sqliteControlStore({ db, guard, path }: SqliteDatabase): Control
           .where('job_id', '=', jobId)
           .orderBy('position')
           .execute();
-        return rows.map((row) => toRun(row, path));
+        return rows.map((row) => toRun(row, where));
       }),
 
     updateHostRun: (run) =>
@@ -204,6 +200,7 @@ function toRow(job: StoredJob): JobTable {
   return {
     id: job.id,
     request: JSON.stringify(job.request),
+    requester: job.request.requester,
     state: job.state,
     created: job.created,
     ended: job.ended,
@@ -213,12 +210,12 @@ function toRow(job: StoredJob): JobTable {
   };
 }
 
-function toJob(row: Selectable<JobTable>, path: string): StoredJob {
+function toJob(row: Selectable<JobTable>, where: string): StoredJob {
   const state = jobStates.find((known) => known === row.state);
-  if (state === undefined) throw fail('bad-data', `${path}: job ${row.id} has the unknown state '${row.state}'`);
+  if (state === undefined) throw fail('bad-data', `${where}: job ${row.id} has the unknown state '${row.state}'`);
   return {
     id: row.id,
-    request: parse<JobRequest>(row.request, `${path}: job ${row.id}`),
+    request: parse<JobRequest>(row.request, `${where}: job ${row.id}`),
     state,
     created: row.created,
     ended: row.ended,
@@ -233,13 +230,13 @@ function toRunRow(run: HostRun, position: number): HostRunTable {
 }
 
 /** JSON leaves out what is undefined, and runs of older versions have no parts; these fields are always there. */
-function toRun(row: Selectable<HostRunTable>, path: string): HostRun {
-  const run = parse<HostRun>(row.run, `${path}: host run ${row.job_id} ${row.host}`);
+function toRun(row: Selectable<HostRunTable>, where: string): HostRun {
+  const run = parse<HostRun>(row.run, `${where}: host run ${row.job_id} ${row.host}`);
   const parts = run.parts ?? [];
   return { ...run, captureState: run.captureState, failure: run.failure, cost: run.cost, parts, module: run.module };
 }
 
-/** This program wrote the text, and SQLite guards it; the codec of the JSON columns is this one cast. */
+/** This program wrote the text, and the database guards it; the codec of the JSON columns is this one cast. */
 function parse<T>(text: string, where: string): T {
   try {
     return JSON.parse(text) as T;

@@ -1,14 +1,14 @@
 // The ReleaseStore in SQL.
 import type { Address } from '../api.js';
 import type { ReleaseStore } from './release-store.js';
-import type { SqliteDatabase } from './sqlite-database.js';
+import type { SqlDatabase } from './sql-database.js';
 
 /** After so many milliseconds any agent has deleted a capture by itself, or is no more. */
 const longestKept = 30 * 24 * 3_600_000;
 
 const unfinished = ['waiting', 'connecting', 'running', 'fetching'] as const;
 
-export function sqliteReleaseStore({ db, guard }: SqliteDatabase): ReleaseStore {
+export function sqlReleaseStore({ db, guard }: SqlDatabase): ReleaseStore {
   return {
     note: ({ jobId, host, address, captureId }, now) =>
       guard('noting a capture to release', async () => {

@@ -2,17 +2,17 @@
 import { fail } from '../../proto/failure.js';
 import type { Decision } from '../approval/approval.js';
 import type { ApprovalStore } from './approval-store.js';
-import type { SqliteDatabase } from './sqlite-database.js';
+import type { SqlDatabase } from './sql-database.js';
 
 const kinds: readonly Decision['kind'][] = ['approved', 'rejected', 'expired'];
 
-export function sqliteApprovalStore({ db, guard, path }: SqliteDatabase): ApprovalStore {
+export function sqlApprovalStore({ db, guard, where }: SqlDatabase): ApprovalStore {
   async function read(jobId: string): Promise<Decision | undefined> {
     const row = await db.selectFrom('approval_decisions').selectAll().where('job_id', '=', jobId).executeTakeFirst();
     if (row === undefined) return undefined;
     const kind = kinds.find((known) => known === row.decision);
     if (kind === undefined) {
-      throw fail('bad-data', `${path}: the approval of job ${jobId} is the unknown '${row.decision}'`);
+      throw fail('bad-data', `${where}: the approval of job ${jobId} is the unknown '${row.decision}'`);
     }
     return { kind, who: row.who, reason: row.reason, requestSha256: row.request_sha256, decided: row.decided };
   }

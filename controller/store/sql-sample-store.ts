@@ -4,7 +4,7 @@ import type { ProfileChunk } from '../../proto/profile-codec.js';
 import { decodeHistograms, encodeHistograms } from './histogram-columns.js';
 import type { ResultKey, SampleStore } from './sample-store.js';
 import { decodeSeries, encodeSeries } from './series-columns.js';
-import type { SqliteDatabase } from './sqlite-database.js';
+import type { SqlDatabase } from './sql-database.js';
 import type { ProfileChunkTable } from './tables.js';
 import { decodeText, encodeText } from './text-columns.js';
 
@@ -12,7 +12,7 @@ const blobTables = ['counter_series', 'histogram_series', 'text_lines'] as const
 type BlobTableName = (typeof blobTables)[number];
 
 /** The store does not own the database: whoever opened it closes it. */
-export function sqliteSampleStore({ db, guard, path }: SqliteDatabase): SampleStore {
+export function sqlSampleStore({ db, guard, where }: SqlDatabase): SampleStore {
   const blob = (table: BlobTableName, key: ResultKey, what: string): Promise<Uint8Array | undefined> =>
     guard(`reading ${what}`, async () => {
       const row = await db
@@ -63,21 +63,21 @@ export function sqliteSampleStore({ db, guard, path }: SqliteDatabase): SampleSt
             .executeTakeFirst(),
         );
         if (row === undefined) return;
-        yield toChunk(row, path);
+        yield toChunk(row, where);
       }
     },
 
     async series(key) {
       const data = await blob('counter_series', key, 'counters');
-      return data === undefined ? undefined : decodeSeries(data, `${path}: counters of ${key.jobId}`);
+      return data === undefined ? undefined : decodeSeries(data, `${where}: counters of ${key.jobId}`);
     },
     async histograms(key) {
       const data = await blob('histogram_series', key, 'histograms');
-      return data === undefined ? undefined : decodeHistograms(data, `${path}: histograms of ${key.jobId}`);
+      return data === undefined ? undefined : decodeHistograms(data, `${where}: histograms of ${key.jobId}`);
     },
     async text(key) {
       const data = await blob('text_lines', key, 'text');
-      return data === undefined ? [] : decodeText(data, `${path}: text of ${key.jobId}`);
+      return data === undefined ? [] : decodeText(data, `${where}: text of ${key.jobId}`);
     },
 
     deleteJob: (jobId) =>
@@ -106,10 +106,10 @@ function toColumns(chunk: ProfileChunk): Omit<ProfileChunkTable, 'job_id' | 'hos
   };
 }
 
-function toChunk(row: ProfileChunkTable, path: string): ProfileChunk {
+function toChunk(row: ProfileChunkTable, where: string): ProfileChunk {
   const { name, encoding } = row;
   if (encoding !== 'brotli' && encoding !== 'identity') {
-    throw fail('bad-data', `${path}: a chunk of ${row.job_id} has the unknown encoding '${encoding}'`);
+    throw fail('bad-data', `${where}: a chunk of ${row.job_id} has the unknown encoding '${encoding}'`);
   }
   return {
     name,
