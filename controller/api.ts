@@ -198,7 +198,23 @@ export interface HostRun {
   readonly checks?: { readonly before?: HostCheck; readonly after?: HostCheck };
   /** Of a job whose hosts begin together. */
   readonly start?: HostStart;
+  /** What it ran on and with, asked when the capture was done; absent for files, and when the host could not be asked. */
+  readonly machine?: HostMachine;
 }
+
+/** Kernel and tools of a host, as its agent describes it. */
+export type HostMachine = Pick<
+  HostDescription,
+  | 'hostname'
+  | 'kernelRelease'
+  | 'kernelBuildId'
+  | 'architecture'
+  | 'osName'
+  | 'cpuCount'
+  | 'memoryBytes'
+  | 'agentVersion'
+  | 'tools'
+>;
 
 /** When a host was to begin together with others, and when it did. */
 export type HostStart =

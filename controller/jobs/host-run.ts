@@ -3,7 +3,7 @@ import type { AgentApi } from '../../proto/agent-api.js';
 import type { RequestOrigin } from '../../proto/agent-audit.js';
 import type { CaptureSpec, Milliseconds, StapSpec } from '../../proto/capture.js';
 import { type Failure, FailureError, fail, toFailure } from '../../proto/failure.js';
-import type { Host, HostRun } from '../api.js';
+import type { Host, HostCheck, HostRun } from '../api.js';
 import type { Clock } from '../clock.js';
 import type { Agents } from '../fleet/host-pool.js';
 import { askingRetries, callFailure, followingRetries, retryDelay } from '../transport/retry.js';
@@ -12,6 +12,7 @@ import { partsOf } from './capture-gives.js';
 import { CaptureIntake, type CaptureResult, type IntakeLimits } from './capture-intake.js';
 import { withDeadline } from './deadline.js';
 import { checkHost } from './host-check.js';
+import { hostMachine } from './host-machine.js';
 import { type IntakeRoom, memoryOf } from './intake-room.js';
 import type { ModuleSupply } from './module-supply.js';
 import type { Rendezvous } from './rendezvous.js';
@@ -63,6 +64,8 @@ const lingering: Milliseconds = 2_000;
 const stopTimeout: Milliseconds = 5_000;
 /** For clock and health: nothing depends on them. */
 const checkTimeout: Milliseconds = 2_000;
+/** For kernel and tools, whose versions the agent asks of the tools themselves. */
+const describeTimeout: Milliseconds = 10_000;
 /** A host that compiles a script by itself may take so much longer. */
 const compileAllowance: Milliseconds = 5 * 60_000;
 
@@ -146,7 +149,7 @@ class HostRunDrive {
       unwatch();
     }
     await record.update({ state: 'running' });
-    await this.#check('before');
+    await this.#checkBefore();
     return undefined;
   }
 
@@ -201,7 +204,7 @@ class HostRunDrive {
         return this.#refuse(error.failure);
       }
       if (this.#intake.isDone) {
-        await this.#check('after');
+        await this.#checkAfter();
         return this.#conclude();
       }
       if (this.#interrupt.aborted) return this.#interrupted();
@@ -252,20 +255,48 @@ class HostRunDrive {
     }
   }
 
-  /** Clock and health of the host; a host that does not answer, or an old agent, is told by their absence. */
-  async #check(when: 'before' | 'after'): Promise<void> {
-    const { agents, host, record, clock } = this.#options;
+  async #checkBefore(): Promise<void> {
+    const before = await this.#checkOf();
+    if (before !== undefined) await this.#options.record.update({ checks: { before } });
+  }
+
+  /** Kernel and tools only now: asking tools for their versions is work, which nothing that is recorded should show. */
+  async #checkAfter(): Promise<void> {
+    const { record, spec } = this.#options;
+    const [after, machine] = await Promise.all([
+      this.#checkOf(),
+      spec.kind === 'file'
+        ? undefined
+        : this.#askAside('its kernel and tools', describeTimeout, async (api, signal) =>
+            hostMachine(await api.describe(signal)),
+          ),
+    ]);
+    if (after === undefined && machine === undefined) return;
+    await record.update({
+      ...(after === undefined ? {} : { checks: { ...record.run.checks, after } }),
+      ...(machine === undefined ? {} : { machine }),
+    });
+  }
+
+  #checkOf(): Promise<HostCheck | undefined> {
+    const { clock } = this.#options;
+    return this.#askAside('its health', checkTimeout, (api, signal) => checkHost(api, clock, signal));
+  }
+
+  /** What the result does not depend on; undefined where a host does not answer, or has an old agent. */
+  async #askAside<T>(
+    what: string,
+    limit: Milliseconds,
+    question: (api: AgentApi, signal: AbortSignal) => Promise<T>,
+  ): Promise<T | undefined> {
+    const { agents, host, clock } = this.#options;
     try {
-      const check = await withDeadline(
-        clock,
-        checkTimeout,
-        this.#interrupt,
-        `asking ${host.name} for its health`,
-        (limited) => agents.ask(host, {}, limited, (api) => checkHost(api, clock, limited)),
+      return await withDeadline(clock, limit, this.#interrupt, `asking ${host.name} for ${what}`, (limited) =>
+        agents.ask(host, {}, limited, (api) => question(api, limited)),
       );
-      await record.update({ checks: { ...record.run.checks, [when]: check } });
     } catch (error) {
-      if (!(error instanceof FailureError)) throw error;
+      if (error instanceof FailureError) return undefined;
+      throw error;
     }
   }
 

@@ -81,6 +81,11 @@ export function appContract(name: string, open: (served: ServedApp) => Promise<A
         ['web2', 'succeeded'],
         ['web3', 'failed'],
       ]);
+      // Also of a host where the capture failed: its tools may be why.
+      for (const { machine } of runs) {
+        expect(machine).toMatchObject({ hostname: 'fake', kernelRelease: '6.1.0', agentVersion: '0.1.0', cpuCount: 2 });
+        expect(machine?.tools).toEqual([{ name: 'stap', version: '4.8/0.188', path: '/usr/bin/stap' }]);
+      }
       expect(runs[2].failure).toEqual({ code: 'permission', message: 'perf may not', remedy: 'be root' });
       expect((await app.profile(job.id, 'web1'))?.samples).toEqual((await served.app.profile(job.id, 'web1'))?.samples);
       expect(await app.profile(job.id)).toEqual(await served.app.profile(job.id));
