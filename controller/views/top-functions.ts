@@ -4,7 +4,7 @@ import type { SampleType } from '../../profile/sample-type.js';
 import { type CallTreeOptions, callTree } from './call-tree.js';
 import type { Origin } from './frame-table.js';
 
-interface TopFunction {
+export interface TopFunction {
   readonly name: string;
   readonly origin: Origin;
   /** Object file it was first seen in; '' when unknown. */

@@ -1,18 +1,12 @@
-// A profile as one SVG flame graph: a picture everywhere, and in a browser a program with zoom, search and permalinks.
-
+// A profile as one SVG flame graph.
 import { eventsOf } from '../../../profile/folded.js';
 import type { Profile } from '../../../profile/profile.js';
-import { type CallTree, callTree } from '../../views/call-tree.js';
-import { type FlameLayout, flameLayout } from '../../views/flame-layout.js';
+import { type CallTree, type CallTreeOptions, callTree } from '../../views/call-tree.js';
 import { lossSummary } from '../../views/loss-text.js';
-import { percentText, withCommas } from '../../views/number-text.js';
-import { textWidth } from '../../views/text-table.js';
+import { withCommas } from '../../views/number-text.js';
 import { ExportError } from '../exporter.js';
+import { type FlameDrawing, flameDocument } from './flame-graph-document.js';
 import type { FlameGraphOptions } from './flame-graph-options.js';
-import { FLAME_GRAPH_SCRIPT } from './flame-graph-script.js';
-import { FLAME_GRAPH_STYLE } from './flame-graph-style.js';
-import { backgroundOf, frameColor } from './palette.js';
-import { xmlText } from './xml-text.js';
 
 /** The whole document. @throws ExportError for sizes that make no picture, UnknownEventError for an event the profile has not */
 export function flameGraphSvg(profile: Profile, options: FlameGraphOptions = {}): string {
@@ -21,91 +15,40 @@ export function flameGraphSvg(profile: Profile, options: FlameGraphOptions = {})
 
 /** The document in parts of some kilobytes, for large graphs. Throws as flameGraphSvg does, at the first part. */
 export function* flameGraphParts(profile: Profile, options: FlameGraphOptions = {}): Generator<string> {
-  const picture = pictureOf(profile, options);
-  yield head(picture);
-  let text = '';
-  for (let row = 0; row < picture.layout.length; row++) {
-    text += frameText(picture, row);
-    if (text.length > 1 << 16) {
-      yield text;
-      text = '';
-    }
+  yield* flameDocument(drawingOf(profile, options), options);
+}
+
+function drawingOf(profile: Profile, options: FlameGraphOptions): FlameDrawing {
+  const event = options.event ?? eventsOf(profile)[0] ?? '';
+  const tree = callTree(profile, treeOptions(options));
+  const subtitle = [options.subtitle ?? '', tree.total[0] === 0 ? 'Nothing was counted' : '']
+    .filter(Boolean)
+    .join(': ');
+  return {
+    tree,
+    lines: [
+      { id: 'subtitle', text: subtitle },
+      { id: 'losses', text: lossesLine(profile, tree) },
+    ],
+    title: titleOf(tree.event, options.inverted === true),
+    // Memory has its own colour, as readers of classic flame graphs expect.
+    palette: Object.hasOwn(FAULTS, bareEvent(event)) ? 'mem' : 'hot',
+  };
+}
+
+/** What of a profile the options would have drawn. @throws ExportError */
+export function treeOptions(options: FlameGraphOptions): CallTreeOptions {
+  const { maxDepth = 1000 } = options;
+  if (!(maxDepth >= 1 && maxDepth <= 100_000)) {
+    throw new ExportError(`the greatest depth of a flame graph must be 1 to 100000, not ${maxDepth}`);
   }
-  yield text;
-  yield `</g>\n${controls(picture)}<script><![CDATA[${FLAME_GRAPH_SCRIPT}]]></script>\n</svg>\n`;
-}
-
-const PAD = 10;
-/** Width of a letter of a monospaced font by its size, where it cannot be measured. */
-const LETTER = 0.602;
-const MONOSPACE = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace";
-
-/** Everything that is decided before the first byte is written. Lengths in pixels. */
-interface Picture {
-  readonly options: FlameGraphOptions;
-  readonly tree: CallTree;
-  readonly layout: FlameLayout;
-  readonly width: number;
-  readonly height: number;
-  readonly frameHeight: number;
-  readonly fontSize: number;
-  /** Top of the row of depth 0. */
-  readonly rootY: number;
-  /** Down from one depth to the next: negative where the root is at the bottom. */
-  readonly step: number;
-  readonly title: string;
-  readonly subtitle: string;
-  readonly losses: string;
-  readonly countName: string;
-  readonly hint: string;
-}
-
-function pictureOf(profile: Profile, given: FlameGraphOptions): Picture {
-  const options = { ...eventDefaults(given.event ?? eventsOf(profile)[0] ?? ''), ...given };
-  const width = within('width', options.width ?? 1200, 300, 100_000);
-  const frameHeight = within('frame height', options.frameHeight ?? 16, 8, 100);
-  const fontSize = within('font size', options.fontSize ?? 12, 4, 60);
-  const tree = callTree(profile, {
+  return {
     ...(options.event === undefined ? {} : { event: options.event }),
     countSamples: options.countSamples === true,
     rootLabel: options.byProcess === false ? '' : 'comm',
     inverted: options.reversed === true,
-    maxDepth: within('greatest depth', options.maxDepth ?? 1000, 1, 100_000),
-  });
-  const minWidth = leastPixels(options, width - 2 * PAD);
-  const layout = flameLayout(tree, { width: width - 2 * PAD, minWidth });
-  const subtitle = [options.subtitle ?? '', tree.total[0] === 0 ? 'Nothing was counted' : '']
-    .filter(Boolean)
-    .join(': ');
-  const losses = lossesLine(profile, tree);
-  const isInverted = options.inverted === true;
-  const lines = (subtitle === '' ? 0 : 1) + (losses === '' ? 0 : 1);
-  const top = fontSize * (3 + 1.6 * lines);
-  const framesHeight = (layout.maxDepth + 1) * frameHeight;
-  return {
-    options,
-    tree,
-    layout,
-    width,
-    height: Math.ceil(top + framesHeight + footerHeight(fontSize)),
-    frameHeight,
-    fontSize,
-    rootY: isInverted ? top : top + framesHeight - frameHeight,
-    step: isInverted ? frameHeight : -frameHeight,
-    title: options.title ?? titleOf(tree.event, isInverted),
-    subtitle,
-    losses,
-    countName: countNameOf(options, tree),
-    hint:
-      layout.hiddenFrames === 0
-        ? ' '
-        : `${withCommas(layout.hiddenFrames)} frames narrower than ${minWidth} pixels are not drawn`,
+    maxDepth,
   };
-}
-
-/** Memory has its own colour, as readers of classic flame graphs expect. */
-function eventDefaults(event: string): FlameGraphOptions {
-  return Object.hasOwn(FAULTS, bareEvent(event)) ? { palette: 'mem' } : {};
 }
 
 const FAULTS: Record<string, string> = {
@@ -127,118 +70,7 @@ function titleOf(event: string, isInverted: boolean): string {
   return [graph, event].filter(Boolean).join(': ');
 }
 
-function head(picture: Picture): string {
-  const { options, width, height, fontSize, tree } = picture;
-  const [top, bottom] = backgroundOf(options.palette ?? 'hot');
-  const facts = [
-    ['total', String(tree.total[0])],
-    ['count-name', picture.countName],
-    ['name-type', options.nameType ?? 'Function'],
-    ['font-size', String(fontSize)],
-    ['inverted', options.inverted === true ? '1' : '0'],
-    ['fluid', options.width === undefined ? '1' : '0'],
-  ].map(([name, value]) => ` data-${name}="${xmlText(value)}"`);
-  const family = xmlText(options.fontFamily ?? MONOSPACE);
-  return `<?xml version="1.0" encoding="UTF-8" standalone="no"?>
-<svg version="1.1" xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${family}" font-size="${fontSize}" role="img" aria-label="${xmlText(picture.title)}"${facts.join('')}>
-<metadata>${xmlText(options.notes ?? '')}</metadata>
-<style>${FLAME_GRAPH_STYLE}</style>
-<defs><linearGradient id="sky" x1="0" x2="0" y1="0" y2="1"><stop offset="5%" stop-color="${top}"/><stop offset="95%" stop-color="${bottom}"/></linearGradient></defs>
-<rect id="background" width="100%" height="100%" fill="url(#sky)"/>
-<g id="frames" tabindex="0" aria-label="frames; arrow keys walk, Enter zooms">
-`;
-}
-
-/** Title and buttons above, information line below; after the frames, so that they stay visible over them when scrolled. */
-function controls(picture: Picture): string {
-  const { width, height, fontSize, frameHeight, layout } = picture;
-  const first = fontSize * 2;
-  const lines = [
-    ['subtitle', picture.subtitle],
-    ['losses', picture.losses],
-  ].filter(([, text]) => text !== '');
-  const further = lines.map(([id, text], i) => {
-    const fits = xmlText(fitted(text, width - 2 * PAD, fontSize * LETTER));
-    return `<text id="${id}" x="50%" y="${fixed(first + (i + 1) * fontSize * 1.6)}"><title>${xmlText(text)}</title>${fits}</text>\n`;
-  });
-  const headerHeight = height - (layout.maxDepth + 1) * frameHeight - footerHeight(fontSize);
-  const bottom = height - fontSize;
-  return `<g id="header"><rect class="bar" width="100%" height="${fixed(headerHeight)}"/>
-<text id="title" x="50%" y="${first}" font-size="${fontSize + 5}">${xmlText(picture.title)}</text>
-${further.join('')}<text id="reset" class="hide" role="button" tabindex="0" x="${PAD}" y="${first}">Reset Zoom</text>
-<text id="search" role="button" tabindex="0" x="100%" dx="-44" y="${first}">Search</text>
-<text id="case" role="button" tabindex="0" aria-pressed="false" aria-label="ignore case" x="100%" dx="-${PAD}" y="${first}"><title>ignore case (Ctrl-I)</title>ic</text>
-<foreignObject id="search-box" class="hide" x="${width - 370}" y="${first - fontSize - 6}" width="220" height="${first + 4}"><input xmlns="http://www.w3.org/1999/xhtml" id="term" type="text" placeholder="regular expression" aria-label="search for functions, regular expression" spellcheck="false" autocomplete="off"/></foreignObject>
-</g>
-<g id="footer"><rect class="bar" y="${height - footerHeight(fontSize)}" width="100%" height="${footerHeight(fontSize)}"/>
-<text id="details" role="status" x="${PAD}" y="${bottom}">${xmlText(picture.hint)}</text>
-<text id="matched" role="status" x="100%" dx="-${PAD}" y="${bottom}"></text>
-</g>
-`;
-}
-
-function footerHeight(fontSize: number): number {
-  return fontSize * 2 + 10;
-}
-
-function frameText(picture: Picture, row: number): string {
-  const { tree, layout, frameHeight, fontSize } = picture;
-  const node = layout.node[row];
-  const frame = tree.frames[tree.frame[node]];
-  const name = shortened(frame.name);
-  const weight = layout.weight[row];
-  const x = PAD + layout.x[row];
-  const width = layout.width[row];
-  const y = picture.rootY + layout.depth[row] * picture.step;
-  const title = `${name} (${withCommas(weight)} ${picture.countName}, ${percentText(weight, tree.total[0])})`;
-  const label = fitted(name, width - 6, fontSize * LETTER);
-  const color = frameColor(picture.options.palette ?? 'hot', frame);
-  const text =
-    label === ''
-      ? ''
-      : `<text x="${fixed(x + 3)}" y="${fixed(y + (frameHeight - 1) / 2 + fontSize * 0.35)}">${xmlText(label)}</text>`;
-  return (
-    `<g data-start="${layout.start[row]}" data-weight="${weight}" data-depth="${layout.depth[row]}"><title>${xmlText(title)}</title>` +
-    `<rect x="${fixed(x)}" y="${fixed(y)}" width="${fixed(width)}" height="${frameHeight - 1}" fill="${color}"/>${text}</g>\n`
-  );
-}
-
-/** The script finds the name in the title as all that stands before the last ` (`, so the count's name may not have one. */
-function countNameOf(options: FlameGraphOptions, tree: CallTree): string {
-  const bare = tree.type.unit === 'count' ? tree.event : tree.type.unit === 'nanoseconds' ? 'ns' : tree.type.unit;
-  const name = options.countName ?? (options.countSamples === true ? 'samples' : bare);
-  return name.replaceAll('(', '[').replaceAll(')', ']');
-}
-
 function lossesLine(profile: Profile, tree: CallTree): string {
   const cut = tree.cutStacks === 0 ? '' : `${withCommas(tree.cutStacks)} paths cut at the greatest depth`;
   return [lossSummary(profile.losses), cut].filter(Boolean).join(', ');
-}
-
-function leastPixels({ minWidth = { pixels: 0.1 } }: FlameGraphOptions, width: number): number {
-  const pixels = 'pixels' in minWidth ? minWidth.pixels : (minWidth.percent * width) / 100;
-  return within('least width', pixels, 0, width);
-}
-
-function within(what: string, value: number, least: number, greatest: number): number {
-  if (value >= least && value <= greatest) return value;
-  throw new ExportError(`the ${what} of a flame graph must be ${least} to ${greatest}, not ${value}`);
-}
-
-const LONGEST_NAME = 2000;
-
-function shortened(name: string): string {
-  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME)}…`;
-}
-
-/** As the script does it, for where no script runs. */
-function fitted(name: string, pixels: number, letter: number): string {
-  const room = Math.floor(pixels / letter);
-  if (room < 3) return textWidth(name) <= room ? name : '';
-  if (name.length <= room && textWidth(name) <= room) return name;
-  return `${name.slice(0, room - 2)}..`;
-}
-
-function fixed(value: number): string {
-  return String(Math.round(value * 100) / 100);
 }
