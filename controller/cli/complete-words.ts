@@ -3,7 +3,9 @@ import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { CERTIFICATE_ROLES } from '../../proto/certificate-role.js';
 import { APPROVAL_RULES } from '../approval/approval.js';
 import { ROLES } from '../users/role.js';
+import { NORMALISATIONS } from '../views/profile-difference.js';
 import type { CliSession } from './command.js';
+import { DIFFERENCE_FORMATS, SIDES } from './commands/diff.js';
 import { PALETTES } from './commands/export.js';
 import { FILE_FORMATS } from './commands/import.js';
 import { STATES } from './commands/jobs.js';
@@ -124,6 +126,9 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   '--stream': STREAMS,
   '--of': EXPORT_KINDS,
   'export --format': FORMATS,
+  'diff --format': DIFFERENCE_FORMATS,
+  '--normalise': NORMALISATIONS,
+  '--widths': SIDES,
   'import --format': FILE_FORMATS,
 };
 

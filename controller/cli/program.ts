@@ -6,6 +6,7 @@ import { artifactsCommand } from './commands/artifacts.js';
 import { auditCommand } from './commands/audit.js';
 import { caCommand } from './commands/ca.js';
 import { completionCommand } from './commands/completion.js';
+import { diffCommand } from './commands/diff.js';
 import { doctorCommand } from './commands/doctor.js';
 import { enrollTokenCommand } from './commands/enroll-token.js';
 import { exportCommand } from './commands/export.js';
@@ -30,7 +31,10 @@ import { UsageError } from './usage-error.js';
 /** In the order of the help. */
 const COMMANDS: readonly { readonly group: string; readonly makers: readonly CommandMaker[] }[] = [
   { group: 'Capture:', makers: [recordCommand, statCommand, stapCommand, faultsCommand, importCommand] },
-  { group: 'Look:', makers: [showCommand, histCommand, textCommand, exportCommand, artifactsCommand, jobsCommand] },
+  {
+    group: 'Look:',
+    makers: [showCommand, diffCommand, histCommand, textCommand, exportCommand, artifactsCommand, jobsCommand],
+  },
   { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand, auditCommand, enrollTokenCommand] },
   { group: 'Server:', makers: [serveCommand, usersCommand] },
   { group: 'On a single machine:', makers: [foldCommand, agentCommand, policyCommand] },

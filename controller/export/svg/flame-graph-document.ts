@@ -22,6 +22,8 @@ export interface FlameDrawing {
   readonly colorOf?: (node: number) => string;
   /** What stands in parentheses behind the name of a node, without any itself; default: weight and share. */
   readonly noteOf?: (node: number) => string;
+  /** Nodes without weight, which have no place in the picture, in words; default: there are none. */
+  readonly absent?: { readonly nodes: number; readonly text: string };
   /** `#rrggbb`, top and bottom; default: that of the palette. */
   readonly background?: readonly [top: string, bottom: string];
 }
@@ -94,11 +96,15 @@ function pictureOf(drawing: FlameDrawing, options: FlameGraphOptions): Picture {
     step: isInverted ? frameHeight : -frameHeight,
     title: options.title ?? drawing.title,
     countName: countNameOf(options, tree),
-    hint:
-      layout.hiddenFrames === 0
-        ? ' '
-        : `${withCommas(layout.hiddenFrames)} frames narrower than ${minWidth} pixels are not drawn`,
+    hint: hintOf(drawing, layout, minWidth),
   };
+}
+
+/** What is not drawn; a blank where all is. */
+function hintOf({ absent = { nodes: 0, text: '' } }: FlameDrawing, layout: FlameLayout, minWidth: number): string {
+  const narrow = layout.hiddenFrames - absent.nodes;
+  const hidden = narrow <= 0 ? '' : `${withCommas(narrow)} frames narrower than ${minWidth} pixels are not drawn`;
+  return [absent.nodes === 0 ? '' : absent.text, hidden].filter(Boolean).join('; ') || ' ';
 }
 
 function head(picture: Picture): string {

@@ -5,8 +5,8 @@ export const FLAME_GRAPH_STYLE = `
   .bar { display: none; fill: #f6f6f2; fill-opacity: 0.93; }
   .afloat > .bar { display: inline; }
   text { fill: #000; white-space: pre; }
-  #title, #subtitle, #losses { text-anchor: middle; }
-  #subtitle, #details { fill: #444; }
+  #title, #subtitle, #losses, #side-a, #side-b, #legend { text-anchor: middle; }
+  #subtitle, #details, #side-a, #side-b, #legend { fill: #444; }
   #losses { fill: #b00020; }
   #search, #case, #matched { text-anchor: end; }
   #reset, #search, #case { cursor: pointer; }
@@ -26,7 +26,7 @@ export const FLAME_GRAPH_STYLE = `
   @media (prefers-color-scheme: dark) {
     #background, .bar { fill: #1d1f21; }
     text { fill: #e8e8e8; }
-    #subtitle, #details { fill: #b8b8b8; }
+    #subtitle, #details, #side-a, #side-b, #legend { fill: #b8b8b8; }
     #losses { fill: #ff8a80; }
     #frames text { fill: #000; }
     #frames > g:hover > rect, #frames:focus > .cursor > rect { stroke: #fff; }

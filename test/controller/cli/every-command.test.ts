@@ -28,6 +28,7 @@ describe('every command', () => {
     'faults',
     'import',
     'show',
+    'diff',
     'hist',
     'text',
     'export',
