@@ -13,8 +13,10 @@ import type { StartGate } from './capture/start-gate.js';
 import type { Machine } from './host/machine.js';
 import { releaseOptimizer } from './optimizer.js';
 import type { Spool, SpooledCapture } from './spool/spool.js';
+import { periodOf } from './watch/thinned-counters.js';
+import type { StartCapture } from './watch/watch-run.js';
 
-/** How often it is looked whether the capture keeps to its budget; its progress is told every second time. */
+/** How often it is looked whether the capture keeps to its budget; its progress is told every second time, or more rarely. */
 const LOOK_INTERVAL: Milliseconds = 500;
 const STOP_POLL: Milliseconds = 200;
 
@@ -27,6 +29,8 @@ export interface CaptureRunOptions {
   readonly settings: CaptureSettings;
   /** Until when it waits; absent: it begins at once. */
   readonly gate?: StartGate | undefined;
+  /** For a watch. */
+  readonly start: StartCapture;
 }
 
 /** How a capture ended, for the audit log. */
@@ -46,10 +50,14 @@ export async function runCapture(options: CaptureRunOptions): Promise<CaptureEnd
   const context = new CaptureContext({ machine, capture, stop, spool: room, settings, cost, accounting, gate });
   const guard = new BudgetGuard(context, () => room.artifactBytes);
   cost.open();
-  const timers = [startWatch(context, guard), watchStopRequests(spool, capture.meta.captureId, stop)];
+  const looks = spec.kind === 'watch' ? Math.ceil(periodOf(spec) / LOOK_INTERVAL) : 2;
+  const timers = [
+    startLooking(context, guard, Math.max(2, looks)),
+    watchStopRequests(spool, capture.meta.captureId, stop),
+  ];
   let failure: Failure | undefined;
   try {
-    await runKind(context, spec);
+    await runKind(context, spec, options.start);
   } catch (error) {
     const thrown = toFailure(error);
     // Stopped before there was anything to stop.
@@ -79,7 +87,7 @@ export async function runCapture(options: CaptureRunOptions): Promise<CaptureEnd
 }
 
 /** Loaded when needed: an idle agent holds neither parsers nor symbolizer. */
-async function runKind(context: CaptureContext, spec: CaptureSpec): Promise<void> {
+async function runKind(context: CaptureContext, spec: CaptureSpec, start: StartCapture): Promise<void> {
   releaseOptimizer();
   switch (spec.kind) {
     case 'record':
@@ -92,6 +100,8 @@ async function runKind(context: CaptureContext, spec: CaptureSpec): Promise<void
       return (await import('./capture/stap-run.js')).runStap(context, spec);
     case 'kit':
       return (await import('./capture/kit-run.js')).runKit(context, spec);
+    case 'watch':
+      return (await import('./watch/watch-run.js')).runWatch(context, spec, start);
   }
 }
 
@@ -116,13 +126,14 @@ async function finish(context: CaptureContext, outcome: Outcome, failure: Failur
   return cost;
 }
 
-function startWatch(context: CaptureContext, guard: BudgetGuard): NodeJS.Timeout {
+/** @param every so many looks progress is told: a watch of a day tells it once a minute */
+function startLooking(context: CaptureContext, guard: BudgetGuard, every: number): NodeJS.Timeout {
   let isWriting = false;
   let looks = 0;
   return setInterval(() => {
     guard.look();
     looks++;
-    if (context.state !== 'running' || isWriting || looks % 2 === 1) return;
+    if (context.state !== 'running' || isWriting || looks % every > 0) return;
     isWriting = true;
     void context
       .tellProgress()

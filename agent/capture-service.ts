@@ -1,6 +1,6 @@
 // The agent: captures on this host, on request. What the wire calls; see proto/agent-api.ts.
 import { join } from 'node:path';
-import type { AgentApi, StartCapture } from '../proto/agent-api.js';
+import type { AgentApi, StartCapture, TriggerCapture } from '../proto/agent-api.js';
 import type { AgentAuditPart, AgentAuditQuery } from '../proto/agent-audit.js';
 import { canonicalSpec } from '../proto/canonical-spec.js';
 import type {
@@ -10,6 +10,7 @@ import type {
   CaptureKind,
   CaptureSpec,
   CaptureState,
+  Firing,
   HostDescription,
   KitSpec,
   ModulePart,
@@ -19,6 +20,7 @@ import type {
   Problem,
   ProcessInfo,
   ProcessSelector,
+  RecordSpec,
   ScriptInfo,
 } from '../proto/capture.js';
 import { fail, toFailure } from '../proto/failure.js';
@@ -41,6 +43,7 @@ import { requireAllowed } from './policy/require-allowed.js';
 import { admissionOf, budgetPolicy, type StartedWith } from './policy/restraint.js';
 import { checkArtifactName, findArtifact, readArtifact } from './spool/artifact.js';
 import type { Spool, StopRequest } from './spool/spool.js';
+import type { StartedCapture } from './watch/watch-run.js';
 
 export interface CaptureLimits {
   /** Captures of one kind at a time. */
@@ -119,24 +122,42 @@ export class CaptureService implements AgentApi {
     let policy: Policy | undefined;
     try {
       policy = await this.#policy.get();
-      return await this.#start(request, policy);
+      return { isNew: (await this.#start(request, policy)) !== undefined };
     } catch (error) {
       await audit?.refused({ ...request, policy }, error);
       throw error;
     }
   }
 
-  async #start(start: StartCapture, policy: Policy): Promise<{ readonly isNew: boolean }> {
+  /** For a watch that fires: as if whoever asked for the watch had asked for this one now. */
+  async #startFor(watch: StartCapture, captureId: string, spec: RecordSpec): Promise<StartedCapture> {
+    const { startAt: _past, ...asked } = watch;
+    const request = { ...asked, captureId, spec };
+    let policy: Policy | undefined;
+    try {
+      policy = await this.#policy.get();
+      const started = await this.#start(request, policy, watch.captureId);
+      if (started === undefined) throw fail('conflict', `capture ${captureId} is on this host already`);
+      return started;
+    } catch (error) {
+      await this.#options.audit?.refused({ ...request, policy }, error);
+      throw error;
+    }
+  }
+
+  /** undefined when it was started before. @param watchId of the watch that starts it */
+  async #start(start: StartCapture, policy: Policy, watchId?: string): Promise<StartedCapture | undefined> {
     const { captureId, spec, requester } = start;
     const { machine, spool, onDefect, stateDirectory, audit } = this.#options;
     checkSpec(spec);
+    if (spec.kind === 'watch') checkWatchId(captureId);
     const gate = gateOf(start, machine.now());
     requireAllowed(machine, policy, spec, requester);
     await this.#requireDisk();
     if (spec.kind !== 'file') await this.#requireHealth(admissionOf(this.#options, policy), spec.evenIfBusy === true);
     const request = { captureId, kind: spec.kind, spec: canonicalSpec(spec), requester: requester.slice(0, 256) };
-    const capture = await spool.create(request, (running) => this.#admit(spec, policy, running));
-    if (capture === undefined) return { isNew: false };
+    const capture = await spool.create(request, (running) => this.#admit(spec, policy, running, watchId));
+    if (capture === undefined) return undefined;
     const stop = new CaptureStop();
     // What cannot be written down must not run: it is registered already, and ends before it begins.
     const unwritten = await audit?.started({ ...start, policy }).then(
@@ -145,12 +166,13 @@ export class CaptureService implements AgentApi {
     );
     if (unwritten !== undefined) stop.request('discard');
     const settings = { policy, budget: budgetPolicy(this.#options, policy), stateDirectory };
-    const done = runCapture({ machine, spool, capture, spec, stop, settings, gate })
+    const startOther = (id: string, other: RecordSpec) => this.#startFor(start, id, other);
+    const done = runCapture({ machine, spool, capture, spec, stop, settings, gate, start: startOther })
       .then((end) => audit?.ended(captureId, end))
       .catch((error: unknown) => onDefect(captureId, error))
       .finally(() => this.#running.delete(captureId));
     this.#running.set(captureId, { stop, done, kinds: partsOf(spec).map((part) => part.kind) });
-    if (unwritten === undefined) return { isNew: true };
+    if (unwritten === undefined) return { done, stop: () => stop.request('keep') };
     await done;
     await spool.release(captureId);
     throw unwritten;
@@ -193,6 +215,18 @@ export class CaptureService implements AgentApi {
     if (running === undefined) await spool.requestStop(captureId, request);
     else running.stop.request(request);
     return state;
+  }
+
+  /** Whichever process of this state directory runs the watch. */
+  async triggerCapture(request: TriggerCapture): Promise<Firing> {
+    const { spool, audit } = this.#options;
+    const { captureId, who, reason } = request;
+    const state = await spool.state(captureId);
+    const kind = (await spool.meta(captureId))?.kind;
+    if (kind !== 'watch') throw fail('bad-request', `${captureId} is a ${kind} capture, no watch`, 'start a watch');
+    if (state === 'done') throw fail('refused', `the watch ${captureId} has ended`, 'start another one');
+    await audit?.triggerAsked(captureId, who, reason);
+    return (await import('./watch/trigger-inbox.js')).askToFire(spool.work(captureId), request);
   }
 
   listCaptures(): Promise<readonly CaptureInfo[]> {
@@ -269,9 +303,13 @@ export class CaptureService implements AgentApi {
       throw fail('refused', `this host takes no captures now: ${problem.message}`, problem.remedy);
   }
 
-  /** Reading a file observes nothing: it is bound by the total only. A kit is one capture, and one of each kind of its parts. */
-  #admit(spec: CaptureSpec, policy: Policy, running: readonly CaptureInfo[]): void {
+  /**
+   * Reading a file observes nothing: it is bound by the total only. A kit is one capture, and one of each kind of its parts. A watch takes
+   * the place of what it starts.
+   */
+  #admit(spec: CaptureSpec, policy: Policy, all: readonly CaptureInfo[], watchId?: string): void {
     const { limits } = this.#options;
+    const running = all.filter(({ captureId }) => watchId === undefined || !isOfWatch(captureId, watchId));
     const { concurrent } = policy.rules;
     const perKind = Math.min(limits.perKind, concurrent.perKind);
     const total = Math.min(limits.total, concurrent.total);
@@ -301,6 +339,17 @@ function gateOf({ startAt, spec }: StartCapture, now: number): StartGate | undef
     throw fail('bad-request', 'a file is read, and has no moment at which it begins', 'leave the start away');
   }
   return new StartGate(startAt, now);
+}
+
+/** The watch itself, or what it has started. */
+function isOfWatch(captureId: string, watchId: string): boolean {
+  return captureId === watchId || captureId.startsWith(`${watchId}.`);
+}
+
+/** What it starts has longer ids. @throws FailureError `bad-request` */
+function checkWatchId(captureId: string): void {
+  if (captureId.length <= 120) return;
+  throw fail('bad-request', 'the id of a watch has at most 120 characters', 'use a shorter one');
 }
 
 /** The captures that really run. */

@@ -8,7 +8,7 @@ import { writeCatalogueTexts } from './stap-catalogue.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const generated = join(root, 'proto', 'generated');
 
-const PROTOS = ['audit', 'budget', 'capture', 'dial', 'enroll', 'health', 'histogram', 'profile', 'stap'];
+const PROTOS = ['audit', 'budget', 'capture', 'dial', 'enroll', 'health', 'histogram', 'profile', 'stap', 'watch'];
 
 /** Run a tool of node_modules; stop the build with its exit code when it fails. */
 function run(packageBin, ...args) {

@@ -6,6 +6,7 @@ import type {
   CaptureInfo,
   CaptureSpec,
   CaptureState,
+  Firing,
   HostDescription,
   ModulePart,
   ModuleRequest,
@@ -28,6 +29,8 @@ export interface AgentApi {
   followCapture(captureId: string, fromSequence: number, signal: AbortSignal): AsyncIterable<CaptureEvent>;
   fetchArtifact(captureId: string, name: string, offset: number, signal: AbortSignal): AsyncIterable<ArtifactPart>;
   stopCapture(captureId: string, discard: boolean, signal: AbortSignal): Promise<CaptureState>;
+  /** Have a watch capture now. @throws FailureError `refused` while it may not fire, and why */
+  triggerCapture(request: TriggerCapture, signal: AbortSignal): Promise<Firing>;
   listCaptures(signal: AbortSignal): Promise<readonly CaptureInfo[]>;
   /** Whether there was something to release. */
   releaseCapture(captureId: string, signal: AbortSignal): Promise<boolean>;
@@ -51,4 +54,12 @@ export interface StartCapture {
   readonly origin?: RequestOrigin;
   /** Begin to observe at this moment of the agent's clock, milliseconds since 1970 UTC; absent: at once. */
   readonly startAt?: number;
+}
+
+export interface TriggerCapture {
+  readonly captureId: string;
+  readonly who: string;
+  readonly reason: string;
+  /** Of whoever asks: asking twice fires once. Letters and digits, at most 64. */
+  readonly requestId: string;
 }

@@ -1,6 +1,6 @@
 // An agent at the other end of a stream, as an AgentApi.
 import { Client, type ClientReadableStream } from '@grpc/grpc-js';
-import type { AgentApi, StartCapture } from './agent-api.js';
+import type { AgentApi, StartCapture, TriggerCapture } from './agent-api.js';
 import type { AgentAuditPart, AgentAuditQuery } from './agent-audit.js';
 import { auditPartFromMessage, auditQueryToMessage, originToMessage } from './audit-codec.js';
 import type {
@@ -22,6 +22,7 @@ import { placeholderTarget } from './placeholder-socket.js';
 import { MAX_MESSAGE_BYTES, captureAgentService as service } from './service.js';
 import { selectorToMessage, specToMessage } from './spec-codec.js';
 import { modulePartFromMessage, scriptFromInfoMessage } from './stap-codec.js';
+import { firingFromMessage } from './watch-codec.js';
 
 export interface AgentConnection {
   readonly api: AgentApi;
@@ -218,6 +219,12 @@ function agentApi({ call, stream }: Calls): AgentApi {
       const request = auditQueryToMessage(query);
       for await (const message of stream(service.readAudit, request, 'reading the audit log', signal))
         yield auditPartFromMessage(message);
+    },
+    async triggerCapture(request: TriggerCapture, signal: AbortSignal) {
+      const doing = `triggering capture ${request.captureId}`;
+      const { triggered } = await call(service.triggerCapture, { ...request }, doing, signal);
+      if (!triggered) throw fail('bad-data', `${doing}: the answer tells no firing`, 'update perftrawl on that host');
+      return firingFromMessage(triggered);
     },
     async readHealth(signal: AbortSignal) {
       return healthFromMessage(await call(service.readHealth, {}, 'asking how the host is doing', signal));

@@ -12,6 +12,7 @@ import { captureInfoToMessage, hostToMessage, preflightToMessage } from './host-
 import { captureAgentService, MAX_MESSAGE_BYTES } from './service.js';
 import { selectorFromMessage, specFromMessage } from './spec-codec.js';
 import { planFromMessage, scriptToMessage, uploadFromMessage } from './stap-codec.js';
+import { firingToMessage, triggerFromMessage } from './watch-codec.js';
 
 /** Options that every server of this service needs. */
 export const SERVER_OPTIONS = {
@@ -81,6 +82,9 @@ export function addAgentService(server: Server, api: AgentApi): void {
         await write(auditPartToMessage(part));
       }
     }),
+    triggerCapture: unary(async (request: In<'TriggerCaptureRequest'>, signal) => ({
+      triggered: firingToMessage(await api.triggerCapture(triggerFromMessage(request), signal)),
+    })),
     readHealth: unary(async (_request: In<'ReadHealthRequest'>, signal) =>
       healthToMessage(await api.readHealth(signal)),
     ),

@@ -30,6 +30,8 @@ export type AgentAuditEvent =
       readonly cost: Cost;
     }
   | { readonly event: 'stop-asked'; readonly captureId: string; readonly discard: boolean }
+  /** Somebody asked a watch to fire. */
+  | { readonly event: 'trigger-asked'; readonly captureId: string; readonly who: string; readonly reason: string }
   /** What a killed agent left of a line. */
   | { readonly event: 'torn'; readonly bytes: number; readonly sha256: string }
   /** Entries up to `upTo` were deleted after their time. */

@@ -6,6 +6,7 @@ import type { TextLine } from '../profile/text-line.js';
 import type { Budget, BudgetAccount } from './budget.js';
 import type { Failure } from './failure.js';
 import type { ProfileChunk } from './profile-codec.js';
+import type { Condition } from './watch-condition.js';
 
 export type Milliseconds = number;
 
@@ -149,7 +150,59 @@ export interface KitSpec extends Restraint {
 
 export type KitPart = RecordSpec | StatSpec | StapSpec;
 
-export type CaptureSpec = RecordSpec | StatSpec | FileSpec | StapSpec | KitSpec;
+/** What each firing of a watch records: target, budget and admission are the watch's. */
+export type WatchedRecord = Omit<RecordSpec, 'kind' | 'target' | keyof Restraint>;
+
+/** Counts, and records by itself when a condition holds or somebody asks for it. Each firing is a capture with an id of its own. */
+export interface WatchSpec extends Restraint {
+  readonly kind: 'watch';
+  readonly target: Target;
+  readonly duration: Milliseconds;
+  /** What is counted: the events of the conditions and others; none where there are no conditions. */
+  readonly events: readonly EventSpec[];
+  readonly interval: Milliseconds;
+  /** Any of them fires; none: only whoever asks. */
+  readonly conditions: readonly Condition[];
+  /** For so many successive intervals. */
+  readonly holds: number;
+  readonly record: WatchedRecord;
+  /** From one firing to the next one at least. */
+  readonly coolDown: Milliseconds;
+  /** The watch ends with this firing. */
+  readonly most: number;
+  /** What is kept of the time before a firing; 0: nothing. */
+  readonly lookBack: Milliseconds;
+}
+
+/** One interval that a condition held for. */
+export interface Observation {
+  /** Its end; the agent's clock, milliseconds since 1970 UTC. */
+  readonly time: number;
+  readonly interval: Milliseconds;
+  /** Of each term of the condition: counts, rates or ratios. */
+  readonly values: readonly number[];
+}
+
+export type FiringCause =
+  /** `observed`: the last intervals, the oldest first. */
+  | { readonly kind: 'held'; readonly condition: Condition; readonly observed: readonly Observation[] }
+  | { readonly kind: 'asked'; readonly who: string; readonly reason: string };
+
+export interface Firing {
+  /** Of its watch, from 1. */
+  readonly number: number;
+  /** The agent's clock, milliseconds since 1970 UTC. */
+  readonly time: number;
+  readonly cause: FiringCause;
+  /** What records from now on, or why the host does not let it. */
+  readonly capture:
+    | { readonly ok: true; readonly captureId: string }
+    | { readonly ok: false; readonly failure: Failure };
+  /** Of what was kept of the time before; absent: nothing was. */
+  readonly lookBackId?: string;
+}
+
+export type CaptureSpec = RecordSpec | StatSpec | FileSpec | StapSpec | KitSpec | WatchSpec;
 export type CaptureKind = CaptureSpec['kind'];
 
 /** `resolving`: finding the processes. `compiling`: stap makes its module. `armed`: waits for the agreed start. `running`: perf or stap records. `symbolizing`: names are looked up. `done`: see the done event. */
@@ -224,6 +277,8 @@ export type CaptureEventBody =
       /** Set if and only if the outcome is `failed`. */
       readonly failure?: Failure;
     }
+  /** A watch has fired. */
+  | { readonly kind: 'triggered'; readonly firing: Firing }
   | {
       readonly kind: 'done';
       readonly outcome: Outcome;

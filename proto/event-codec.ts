@@ -9,6 +9,7 @@ import { perftrawl } from './generated/perftrawl.js';
 import { histogramFromMessage, histogramToMessage, textFromMessage } from './histogram-codec.js';
 import { decodeLoss } from './loss-codec.js';
 import { chunkFromMessage, chunkToMessage } from './profile-codec.js';
+import { firingFromMessage, firingToMessage } from './watch-codec.js';
 
 type Props = perftrawl.v1.CaptureEvent.$Properties;
 
@@ -64,6 +65,8 @@ function bodyToMessage(body: CaptureEventBody): Props {
       return { text: { lines: body.lines.map(({ time, ...line }) => ({ ...line, timeMs: time })) } };
     case 'part':
       return { part: { part: body.part, outcome: body.outcome, ...(body.failure && { failure: body.failure }) } };
+    case 'triggered':
+      return { triggered: firingToMessage(body.firing) };
     case 'profile-chunk':
       return { profileChunk: chunkToMessage(body.chunk) };
     case 'losses':
@@ -85,6 +88,7 @@ function bodyToMessage(body: CaptureEventBody): Props {
 
 function bodyFromMessage(message: Props): CaptureEventBody {
   const { state, progress, counters, histograms, text, part, profileChunk, losses, cost, artifact, done } = message;
+  if (message.triggered) return { kind: 'triggered', firing: firingFromMessage(message.triggered) };
   if (state) {
     const start = state.startedMs ? { start: { time: state.startedMs, late: state.lateMs ?? 0 } } : {};
     return { kind: 'state', state: toState(state.state ?? ''), detail: state.detail ?? '', ...start };

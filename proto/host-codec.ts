@@ -72,7 +72,7 @@ export function captureInfoToMessage(info: CaptureInfo): perftrawl.v1.CaptureInf
 export function captureInfoFromMessage(message: perftrawl.v1.CaptureInfo.$Properties): CaptureInfo {
   return {
     captureId: message.captureId ?? '',
-    kind: oneOf(['record', 'stat', 'file', 'stap', 'kit'] as const, message.kind ?? '', 'capture kind'),
+    kind: oneOf(['record', 'stat', 'file', 'stap', 'kit', 'watch'] as const, message.kind ?? '', 'capture kind'),
     state: toState(message.state ?? ''),
     started: message.startedMs ?? 0,
     lastSequence: message.lastSequence ?? 0,

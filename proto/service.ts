@@ -38,6 +38,7 @@ export const captureAgentService = {
   buildModule: method('BuildModule', m.BuildModuleRequest, m.ModulePart, true),
   putModule: method('PutModule', m.PutModuleRequest, m.PutModuleResponse, false),
   readAudit: method('ReadAudit', m.ReadAuditRequest, m.AuditLines, true),
+  triggerCapture: method('TriggerCapture', m.TriggerCaptureRequest, m.TriggerCaptureResponse, false),
   readHealth: method('ReadHealth', m.ReadHealthRequest, m.HealthReading, false),
 };
 

@@ -10,10 +10,13 @@ import type {
   ProcessSelector,
   RecordSpec,
   Target,
+  WatchedRecord,
+  WatchSpec,
 } from './capture.js';
 import { fail } from './failure.js';
 import { perftrawl } from './generated/perftrawl.js';
 import { stapFromMessage, stapToMessage } from './stap-codec.js';
+import { conditionFromMessage, conditionToMessage } from './watch-codec.js';
 
 const { Split, FileFormat } = perftrawl.v1;
 type Message = typeof perftrawl.v1;
@@ -50,6 +53,8 @@ function kindToMessage(spec: CaptureSpec): Props<'CaptureSpec'> {
         durationMs: spec.duration,
         kit: { parts: spec.parts.map(specToMessage) },
       };
+    case 'watch':
+      return { target: targetToMessage(spec.target), durationMs: spec.duration, watch: watchToMessage(spec) };
     case 'file':
       return { file: { path: spec.path, format: FORMAT[spec.format], detail: detailToMessage(spec.detail) } };
   }
@@ -67,7 +72,7 @@ export function specFromMessage(message: Props<'CaptureSpec'> | null | undefined
 }
 
 function kindFromMessage(message: Props<'CaptureSpec'> | null | undefined): CaptureSpec {
-  const { record, stat, file, stap, kit } = message ?? {};
+  const { record, stat, file, stap, kit, watch } = message ?? {};
   if (file) {
     return {
       kind: 'file',
@@ -90,6 +95,7 @@ function kindFromMessage(message: Props<'CaptureSpec'> | null | undefined): Capt
   }
   if (record) return recordFromMessage(record, target, duration);
   if (stap) return stapFromMessage(stap, target, duration);
+  if (watch) return watchFromMessage(watch, target, duration);
   if (kit) return { kind: 'kit', target, duration, parts: (kit.parts ?? []).map(partFromMessage) };
   throw fail(
     'bad-request',
@@ -101,13 +107,48 @@ function kindFromMessage(message: Props<'CaptureSpec'> | null | undefined): Capt
 function partFromMessage(message: Props<'CaptureSpec'>): KitPart {
   // Looked at first: kits in kits would recurse as deep as the message.
   const spec = message.kit ? undefined : specFromMessage(message);
-  if (spec === undefined || spec.kind === 'file' || spec.kind === 'kit') {
+  if (spec === undefined || spec.kind === 'file' || spec.kind === 'kit' || spec.kind === 'watch') {
     throw fail('bad-request', 'a kit is made of captures of kind record, stat and stap');
   }
   return spec;
 }
 
-function recordToMessage(spec: RecordSpec): Props<'RecordSpec'> {
+function watchToMessage(spec: WatchSpec): Props<'WatchSpec'> {
+  return {
+    events: spec.events.map(eventToMessage),
+    intervalMs: spec.interval,
+    conditions: spec.conditions.map(conditionToMessage),
+    holds: spec.holds,
+    record: recordToMessage(spec.record),
+    recordMs: spec.record.duration,
+    coolDownMs: spec.coolDown,
+    most: spec.most,
+    lookBackMs: spec.lookBack,
+  };
+}
+
+function watchFromMessage(message: Props<'WatchSpec'>, target: Target, duration: number): WatchSpec {
+  const {
+    kind: _kind,
+    target: _target,
+    ...record
+  } = recordFromMessage(message.record ?? {}, target, message.recordMs ?? 0);
+  return {
+    kind: 'watch',
+    target,
+    duration,
+    events: (message.events ?? []).map(eventFromMessage),
+    interval: message.intervalMs ?? 0,
+    conditions: (message.conditions ?? []).map(conditionFromMessage),
+    holds: message.holds ?? 0,
+    record,
+    coolDown: message.coolDownMs ?? 0,
+    most: message.most ?? 0,
+    lookBack: message.lookBackMs ?? 0,
+  };
+}
+
+function recordToMessage(spec: WatchedRecord): Props<'RecordSpec'> {
   const { rate } = spec;
   return {
     events: spec.events.map(eventToMessage),

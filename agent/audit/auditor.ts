@@ -27,6 +27,8 @@ export interface Auditor {
   refused(asked: Asked, error: unknown): Promise<void>;
   ended(captureId: string, end: CaptureEnd): Promise<void>;
   stopAsked(captureId: string, discard: boolean): Promise<void>;
+  /** @throws FailureError when it cannot be written down: then the watch does not fire */
+  triggerAsked(captureId: string, who: string, reason: string): Promise<void>;
 }
 
 export function auditorOf(log: AuditLog, onDefect: (captureId: string, error: unknown) => void): Auditor {
@@ -49,6 +51,10 @@ export function auditorOf(log: AuditLog, onDefect: (captureId: string, error: un
       return told(captureId, { event: 'ended', captureId, ...end, commandLines: short });
     },
     stopAsked: (captureId, discard) => told(captureId, { event: 'stop-asked', captureId, discard }),
+    triggerAsked: (captureId, who, reason) => {
+      const texts = { who: who.slice(0, 256), reason: reason.slice(0, MOST_TEXT) };
+      return log.append({ event: 'trigger-asked', captureId, ...texts });
+    },
   };
 }
 

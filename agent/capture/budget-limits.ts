@@ -22,6 +22,8 @@ export const DEFAULT_BUDGET: BudgetPolicy = {
  * on two CPUs.
  */
 export const START_ALLOWANCE: Milliseconds = 2000;
+/** perf stat and the ring of a watch; what its firings record has a budget of its own. */
+const WATCH_STARTS = 2;
 /** CPU time for looking up names after the recording: 0.3 to 1.5 s were measured. */
 export const NAMES_ALLOWANCE: Milliseconds = 10_000;
 /** The same with source lines, and for `perf script`, which unwinds copied stacks; both at low priority. */
@@ -44,6 +46,6 @@ export function allowedCpu(spec: CaptureSpec, { cpuPercent }: BudgetLimits, cpuC
   if (cpuPercent === 0 || spec.kind === 'file') return 0;
   // The command's own CPU time cannot be told from that of the staprun which starts it.
   if (spec.kind === 'stap' && spec.command !== undefined) return 0;
-  const starts = spec.kind === 'kit' ? spec.parts.length : 1;
+  const starts = spec.kind === 'kit' ? spec.parts.length : spec.kind === 'watch' ? WATCH_STARTS : 1;
   return Math.round(starts * START_ALLOWANCE + (spec.duration * cpuCount * cpuPercent) / 100);
 }

@@ -1,12 +1,14 @@
 // Refuses a spec that could never become a command line, before anything is written down.
 import { isDeepStrictEqual } from 'node:util';
-import type { CaptureSpec, KitSpec, Target } from '../../proto/capture.js';
+import type { CaptureSpec, KitSpec, Target, WatchSpec } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
+import { countersOf, recordingOf } from '../../proto/watch-parts.js';
 import { checkSelector } from '../host/processes.js';
 import { recordArguments } from '../perf/record-args.js';
 import { statArguments } from '../perf/stat-args.js';
 import type { ResolvedTarget } from '../perf/target-args.js';
 import { checkStapSpec, checkStapTarget } from '../stap/stap-script.js';
+import { checkWatchRule } from '../watch/check-watch.js';
 
 /** @throws FailureError `bad-request` */
 export function checkSpec(spec: CaptureSpec): void {
@@ -27,6 +29,9 @@ export function checkSpec(spec: CaptureSpec): void {
     case 'kit':
       checkKit(spec);
       return;
+    case 'watch':
+      checkWatch(spec);
+      return;
   }
 }
 
@@ -44,6 +49,13 @@ function checkKit({ parts, target, duration }: KitSpec): void {
     if (part.kind === 'stap') checkStapSpec(part);
     else checkSpec(part);
   }
+}
+
+function checkWatch(spec: WatchSpec): void {
+  checkWatchRule(spec);
+  const counters = countersOf(spec);
+  if (counters !== undefined) checkSpec(counters);
+  checkSpec(recordingOf(spec));
 }
 
 function anyOf(target: Target): ResolvedTarget {

@@ -9,6 +9,7 @@ import { cgroupArgument } from '../perf/event-name.js';
 import { perfFailure } from '../perf/perf-failure.js';
 import { STAT_SEPARATOR, statArguments } from '../perf/stat-args.js';
 import { StatParser } from '../perf/stat-parser.js';
+import type { ToolResult } from '../process.js';
 import { type CaptureContext, TOOL_SLACK } from './capture-context.js';
 
 /** Points per event of the log. */
@@ -67,12 +68,13 @@ async function count(context: CaptureContext, spec: StatSpec, resolution: Resolu
     const detail = 'perf stat had to be ended: it ran a minute longer than asked';
     context.losses.push({ kind: 'out-of-budget', count: 1, detail });
   } else if (result.code !== 0 && !result.wasStopped) {
-    const end = result.signal === null ? `exit status ${result.code}` : `signal ${result.signal}`;
-    throw perfFailure({
-      doing: 'perf stat',
-      stderr: result.stderr,
-      end,
-      isTracefsMounted: isTracefsMounted(context.machine.files),
-    });
+    throw statFailure(context, result);
   }
+}
+
+/** Of a perf stat that ended by itself, and not well. */
+export function statFailure({ machine }: CaptureContext, result: ToolResult): FailureError {
+  const end = result.signal === null ? `exit status ${result.code}` : `signal ${result.signal}`;
+  const { stderr } = result;
+  return perfFailure({ doing: 'perf stat', stderr, end, isTracefsMounted: isTracefsMounted(machine.files) });
 }

@@ -8,8 +8,10 @@ import type {
   RecordSpec,
   StapSpec,
   StatSpec,
+  WatchSpec,
 } from '../../proto/capture.js';
 import { type FailureError, toFailure } from '../../proto/failure.js';
+import { countersOf, recordingOf } from '../../proto/watch-parts.js';
 import { perfFailure } from '../perf/perf-failure.js';
 import { recordArguments, recordProbeArguments } from '../perf/record-args.js';
 import { statArguments, statProbeArguments } from '../perf/stat-args.js';
@@ -63,6 +65,8 @@ export async function preflight(
       return withProblems(problems, await stapPreflight(machine, spec, policy));
     case 'kit':
       return withProblems(problems, await kitPreflight(machine, spec, policy, signal));
+    case 'watch':
+      return withProblems(problems, await watchPreflight(machine, spec, policy, signal));
   }
 }
 
@@ -121,6 +125,27 @@ async function kitPreflight(
     commandLines: parts.flatMap((part) => part.commandLines),
     processes: parts.find((part) => part.processes.length > 0)?.processes ?? [],
     ...(stap === undefined ? {} : { stap }),
+  };
+}
+
+/** All that it is made of has to run. */
+async function watchPreflight(
+  machine: Machine,
+  spec: WatchSpec,
+  policy: Policy,
+  signal: AbortSignal,
+): Promise<PreflightResult> {
+  const results: PreflightResult[] = [];
+  for (const part of [countersOf(spec), recordingOf(spec)]) {
+    if (part !== undefined) results.push(await perfPreflight(machine, part, policy, signal));
+  }
+  const problems = new Map(
+    results.flatMap((result) => result.problems).map((problem) => [`${problem.code}\0${problem.message}`, problem]),
+  );
+  return {
+    problems: [...problems.values()],
+    commandLines: results.flatMap(({ commandLines }) => commandLines),
+    processes: results.find(({ processes }) => processes.length > 0)?.processes ?? [],
   };
 }
 

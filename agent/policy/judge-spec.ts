@@ -1,7 +1,8 @@
 // What a policy has against a capture, by its request alone. All rules that refuse, not only the first.
-import type { CaptureSpec, KitPart, KitSpec, RecordSpec, StapSpec, StatSpec } from '../../proto/capture.js';
+import type { CaptureSpec, KitPart, KitSpec, RecordSpec, StapSpec, StatSpec, WatchSpec } from '../../proto/capture.js';
 import { FailureError } from '../../proto/failure.js';
 import { matchesGlob } from '../../proto/glob.js';
+import { countersOf, recordingOf } from '../../proto/watch-parts.js';
 import { quote } from '../perf/event-name.js';
 import { eventRefusals } from './judge-events.js';
 import { checkStapPolicy, type Policy } from './policy.js';
@@ -9,12 +10,22 @@ import { listText, type Refused, ruleRefusal } from './refusal.js';
 
 /** Of a kit: what is against all of it, or against every single part. A part that may not run is left out of a kit that may. */
 export function specRefusals(policy: Policy, spec: CaptureSpec): FailureError[] {
+  if (spec.kind === 'watch') return watchRefusals(policy, spec);
   if (spec.kind !== 'kit') return partRefusals(policy, spec);
   const parts = spec.parts.map((part) => partRefusals(policy, part));
   return parts.every((refusals) => refusals.length > 0) ? unique(parts.flat()) : durationRefusals(policy, spec);
 }
 
-export function partRefusals(policy: Policy, spec: Exclude<CaptureSpec, KitSpec>): FailureError[] {
+/** A watch is allowed where what it counts is, for as long as it lasts, and what each firing records. */
+function watchRefusals(policy: Policy, spec: WatchSpec): FailureError[] {
+  const counters = countersOf(spec);
+  const recording = recordingOf(spec);
+  // What looks back records all the time.
+  const recorded = { ...recording, duration: spec.lookBack === 0 ? recording.duration : spec.duration };
+  return unique([...(counters === undefined ? [] : partRefusals(policy, counters)), ...partRefusals(policy, recorded)]);
+}
+
+export function partRefusals(policy: Policy, spec: Exclude<CaptureSpec, KitSpec | WatchSpec>): FailureError[] {
   const { kinds } = policy.rules;
   const refusals: FailureError[] = [];
   if (!kinds.includes(spec.kind)) {

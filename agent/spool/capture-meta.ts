@@ -16,7 +16,7 @@ export interface CaptureMeta {
   readonly owner: ProcessIdentity;
 }
 
-const KINDS: readonly CaptureKind[] = ['record', 'stat', 'file', 'stap', 'kit'];
+const KINDS: readonly CaptureKind[] = ['record', 'stat', 'file', 'stap', 'kit', 'watch'];
 
 /** Letters, digits, `_`, `-`, `.`; no path can be made of it. */
 const CAPTURE_ID = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;

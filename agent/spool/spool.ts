@@ -151,6 +151,12 @@ export class Spool {
     return this.#path(captureId, 'artifacts');
   }
 
+  /** Of the process that runs it; gone when it is done. */
+  work(captureId: string): string {
+    checkCaptureId(captureId);
+    return this.#path(captureId, 'work');
+  }
+
   async state(captureId: string): Promise<CaptureState> {
     await this.#require(captureId);
     await this.#recoverIfLost(captureId);

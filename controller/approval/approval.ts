@@ -66,6 +66,7 @@ export function scriptsToRead(spec: CaptureSpec, rule: ApprovalRule): readonly S
     case 'record':
     case 'stat':
     case 'file':
+    case 'watch':
       return [];
     case 'kit':
       return spec.parts.flatMap((part) => scriptsToRead(part, rule));

@@ -31,6 +31,7 @@ function kindsOf(spec: CaptureSpec): readonly ExportKind[] {
     case 'record':
       return ['profile'];
     case 'stat':
+    case 'watch':
       return ['counters'];
     case 'stap':
       return ['histograms', 'profile', 'text'];

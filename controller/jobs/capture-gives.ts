@@ -9,6 +9,8 @@ export interface Gives {
   readonly counters: Amount;
   /** Histograms and lines of text; `always`: there is a series, if only an empty one. */
   readonly histograms: Amount;
+  /** Firings of a watch; absent: none. */
+  readonly firings?: number;
   /** Parts whose end is told. */
   readonly parts: readonly KitPart['kind'][];
 }
@@ -22,6 +24,8 @@ export function givesOf(spec: CaptureSpec): Gives {
       return { profile: 'never', counters: 'always', histograms: 'never', parts: [] };
     case 'stap':
       return { profile: 'maybe', counters: 'never', histograms: 'always', parts: [] };
+    case 'watch':
+      return { profile: 'never', counters: 'always', histograms: 'never', firings: spec.most, parts: [] };
     case 'file':
       return givesOfFile(spec);
     case 'kit': {

@@ -11,11 +11,13 @@ import type {
   CaptureEventBody,
   CaptureSpec,
   Cost,
+  Firing,
   Milliseconds,
   Outcome,
 } from '../../proto/capture.js';
 import { type Failure, type FailureError, fail } from '../../proto/failure.js';
 import { type DecodeLimits, type ProfileChunk, ProfileDecoder } from '../../proto/profile-codec.js';
+import { checkCondition } from '../../proto/watch-condition.js';
 import type { PartOutcome } from '../api.js';
 import { type Gives, givesOf } from './capture-gives.js';
 
@@ -85,6 +87,7 @@ export class CaptureIntake {
   #lineText = 0;
   #droppedLines = 0;
   #otherProfiles = 0;
+  #firings = 0;
   #cost: Cost | undefined;
   #done: Done | undefined;
 
@@ -220,6 +223,9 @@ export class CaptureIntake {
       case 'part':
         this.#takePart(body);
         return;
+      case 'triggered':
+        this.#takeFiring(body.firing);
+        return;
       case 'profile-chunk':
         this.#takeChunk(body.chunk);
         return;
@@ -310,6 +316,16 @@ export class CaptureIntake {
     this.#parts.push({ part, outcome, ...(failure === undefined ? {} : { failure }) });
   }
 
+  #takeFiring(firing: Firing): void {
+    const { firings = 0 } = this.#gives;
+    const expected = this.#firings + 1;
+    if (expected > firings) throw bad(`more than ${firings} firings of a capture of kind '${this.#spec.kind}'`);
+    if (firing.number !== expected) throw bad(`firing ${firing.number} where firing ${expected} was expected`);
+    checkFiring(firing);
+    this.#keepText(JSON.stringify(firing));
+    this.#firings = expected;
+  }
+
   #expect(what: 'counters' | 'profile' | 'histograms', words: string = what): void {
     if (this.#gives[what] === 'never') {
       throw bad(`${what === 'profile' ? 'a ' : ''}${words} from a capture of kind '${this.#spec.kind}'`);
@@ -359,6 +375,17 @@ export class CaptureIntake {
     if (this.#textLength > this.#limits.maxText) throw tooMuch(`more than ${this.#limits.maxText} characters of text`);
     this.#texts.set(text, text);
     return text;
+  }
+}
+
+/** Its numbers; what it names is compared with what it must be by whoever takes it up. */
+function checkFiring({ time, cause }: Firing): void {
+  checkAmounts('firing', [time]);
+  if (cause.kind === 'asked') return;
+  checkCondition(cause.condition);
+  for (const { time: end, interval, values } of cause.observed) {
+    checkAmounts('firing', [end, interval, ...values]);
+    if (values.length !== cause.condition.terms.length) throw bad('a firing does not tell what its condition is about');
   }
 }
 

@@ -26,6 +26,7 @@ export function memoryOf(body: CaptureEventBody): number {
     case 'state':
     case 'progress':
     case 'part':
+    case 'triggered':
     case 'losses':
     case 'cost':
     case 'artifact':

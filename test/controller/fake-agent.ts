@@ -1,7 +1,7 @@
 // An agent whose captures are scripts: what the controller sees is real gRPC; what is captured is written in the test.
 
 import type { Profile } from '../../profile/profile.js';
-import type { AgentApi, StartCapture } from '../../proto/agent-api.js';
+import type { AgentApi, StartCapture, TriggerCapture } from '../../proto/agent-api.js';
 import type { AgentAuditPart } from '../../proto/agent-audit.js';
 import type {
   ArtifactPart,
@@ -9,6 +9,7 @@ import type {
   CaptureEventBody,
   CaptureInfo,
   CaptureState,
+  Firing,
   HostDescription,
   ModulePart,
   ModuleRequest,
@@ -145,6 +146,16 @@ export class FakeAgent implements AgentApi {
     this.calls.push(`${discard ? 'discard' : 'stop'} ${captureId}`);
     this.#find(captureId).stop(discard);
     return 'running';
+  }
+
+  /** What comes of asking a watch to fire; each call is noted as `trigger ID for WHO: REASON`. */
+  trigger: (request: TriggerCapture) => Promise<Firing> = async () => {
+    throw fail('refused', 'the watch has ended');
+  };
+
+  async triggerCapture(request: TriggerCapture): Promise<Firing> {
+    this.calls.push(`trigger ${request.captureId} for ${request.who}: ${request.reason}`);
+    return this.trigger(request);
   }
 
   async listScripts(): Promise<readonly ScriptInfo[]> {

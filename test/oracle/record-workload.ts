@@ -12,6 +12,8 @@ import { output } from './perf-tools.js';
 
 /** faults, syscalls, names: C. shapes: C++. node, java: JIT-compiled code with a perf map. What each does: see its source. */
 export type WorkloadName = 'faults' | 'syscalls' | 'names' | 'shapes' | 'node' | 'java';
+/** `phases` (C) has no end, and goes on to its next phase when it is told: nothing that perf can be wrapped around. */
+export type RunningWorkload = WorkloadName | 'phases';
 
 export interface RecordOptions {
   /** Arguments of `perf record` before the program; default: that workload's own events, with frame-pointer stacks. */
@@ -69,7 +71,7 @@ export async function recordWorkload(name: WorkloadName, options: RecordOptions 
 }
 
 /** Compile a workload into `directory`; gives the command that runs it, without its arguments. */
-export async function build(name: WorkloadName, directory: string): Promise<readonly string[]> {
+export async function build(name: RunningWorkload, directory: string): Promise<readonly string[]> {
   const source = (file: string): string => fileURLToPath(new URL(`workloads/${file}`, import.meta.url));
   const program = path.join(directory, name);
   const flags = ['-g', '-O1', '-fno-omit-frame-pointer', '-fno-optimize-sibling-calls', '-pthread', '-o', program];
@@ -77,6 +79,7 @@ export async function build(name: WorkloadName, directory: string): Promise<read
     case 'faults':
     case 'syscalls':
     case 'names':
+    case 'phases':
       await output('gcc', [...flags, source(`${name}.c`)]);
       return [program];
     case 'shapes':

@@ -144,6 +144,11 @@ function echoAgent(seen: unknown[]): AgentApi {
       yield { data: Buffer.alloc(MAX_MODULE_PART_BYTES, 7) };
       yield { data: Buffer.from('end'), end: { sha256: 'ab'.repeat(32), size: MAX_MODULE_PART_BYTES + 3 } };
     },
+    triggerCapture: async ({ captureId, who, reason, requestId }) => {
+      if (captureId === 'tired') throw fail('refused', 'it cools down', 'ask again in 9 s');
+      const capture = { ok: true as const, captureId: `${captureId}.t3` };
+      return { number: 3, time: 1.5, cause: { kind: 'asked', who, reason: `${reason} ${requestId}` }, capture };
+    },
     putModule: async (upload) => {
       seen.push(upload);
       return upload.offset + upload.data.length;
@@ -191,6 +196,17 @@ describe('the agent service', () => {
 
   it('carries what time it is and how the host is doing', async () => {
     expect(await connection.api.readHealth(signal)).toEqual(healthReading);
+  });
+
+  it('carries who fires a watch and why, and what came of it', async () => {
+    const request = { captureId: 'w', who: 'alice', reason: 'slow', requestId: 'r1' };
+    expect(await connection.api.triggerCapture(request, signal)).toEqual({
+      ...{ number: 3, time: 1.5, cause: { kind: 'asked', who: 'alice', reason: 'slow r1' } },
+      capture: { ok: true, captureId: 'w.t3' },
+    });
+    await expect(connection.api.triggerCapture({ ...request, captureId: 'tired' }, signal)).rejects.toMatchObject({
+      failure: { code: 'refused', remedy: 'ask again in 9 s' },
+    });
   });
 
   it('carries a spec as it was made', async () => {

@@ -1,10 +1,13 @@
 // What a capture is asked to do, in one line.
-import type { CaptureSpec, KitPart, Milliseconds, StapSpec, Target } from '../../../proto/capture.js';
+import type { CaptureSpec, KitPart, Milliseconds, StapSpec, Target, WatchSpec } from '../../../proto/capture.js';
+import { conditionText } from '../../../proto/watch-condition.js';
 import { durationText } from './time-text.js';
 
 /** `record page-faults, comm postgres, 30.0 s`. */
 export function describeSpec(spec: CaptureSpec): string {
   if (spec.kind === 'file') return `file ${spec.path}`;
+  if (spec.kind === 'watch')
+    return `${describeWatch(spec)}, ${describeTarget(spec.target)}, ${durationText(spec.duration)}`;
   const what = spec.kind === 'kit' ? `kit of ${spec.parts.map(describePart).join(' + ')}` : describePart(spec);
   return `${what}, ${describeTarget(spec.target)}, ${durationText(spec.duration)}`;
 }
@@ -13,6 +16,15 @@ export function describeSpec(spec: CaptureSpec): string {
 function describePart(spec: KitPart): string {
   if (spec.kind === 'stap') return `stap ${describeScript(spec)}${describeInterval(spec.interval)}`;
   return `${spec.kind} ${spec.events.map((event) => event.name).join(',')}`;
+}
+
+/** `watch for page-faults/s > 5000 for 3 intervals of 1.0 s, record page-faults for 30.0 s`. */
+function describeWatch({ conditions, holds, interval, record, lookBack }: WatchSpec): string {
+  const when = conditions.map(conditionText).join(' or ');
+  const held = `${when} for ${holds === 1 ? 'an interval' : `${holds} intervals`} of ${durationText(interval)}`;
+  const before = lookBack === 0 ? '' : ` and the ${durationText(lookBack)} before`;
+  const what = record.events.map(({ name }) => name).join(',');
+  return `watch for ${when === '' ? 'whoever triggers it' : held}, record ${what} for ${durationText(record.duration)}${before}`;
 }
 
 function describeScript({ script, command }: StapSpec): string {

@@ -14,7 +14,7 @@ import type { Profile } from '../../../profile/profile.js';
 import type { AgentApi } from '../../../proto/agent-api.js';
 import type { CaptureEvent, CaptureEventBody, CaptureSpec, RecordSpec } from '../../../proto/capture.js';
 import { decodeProfile } from '../../../proto/profile-codec.js';
-import { build, type WorkloadName } from '../../oracle/record-workload.js';
+import { build, type RunningWorkload } from '../../oracle/record-workload.js';
 import { UNRESTRAINED } from './unrestrained.js';
 
 export const never = new AbortController().signal;
@@ -61,7 +61,7 @@ export class LiveHost {
   }
 
   /** Build a workload and run it until it ends or the host is disposed; gives its pid. */
-  async startWorkload(name: WorkloadName, ...args: string[]): Promise<number> {
+  async startWorkload(name: RunningWorkload, ...args: string[]): Promise<number> {
     const [program = '', ...before] = await build(name, this.directory);
     return this.start([program, ...before, ...args]);
   }

@@ -17,7 +17,7 @@ import { defaultPolicy, type Policy } from '../../../agent/policy/policy.js';
 import { parsePolicy } from '../../../agent/policy/policy-file.js';
 import { policyText } from '../../../agent/policy/policy-text.js';
 import { requireAllowed } from '../../../agent/policy/require-allowed.js';
-import type { CaptureSpec, KitSpec, RecordSpec, StatSpec } from '../../../proto/capture.js';
+import type { CaptureSpec, KitSpec, RecordSpec, StatSpec, WatchSpec } from '../../../proto/capture.js';
 import { FailureError } from '../../../proto/failure.js';
 
 const FILE = '/etc/perftrawl/policy.yaml';
@@ -199,6 +199,31 @@ describe('a kit', () => {
     expect(refusal(parse('kinds: [stat]'), kit)).toBe('');
     expect(refusal(parse('kinds: [file]'), kit)).toMatch(/kind record[\s\S]*kind stat/);
     expect(refusal(parse('longest-duration: 500ms'), kit)).toMatch(/longest-duration/);
+  });
+});
+
+describe('a watch', () => {
+  const { kind: _kind, target, ...recorded } = record();
+  const watch = (change: Partial<WatchSpec> = {}): WatchSpec => ({
+    ...{ kind: 'watch', target, duration: 60_000, events: stat().events, interval: 1000, conditions: [], holds: 1 },
+    ...{ record: { ...recorded, duration: 1000 }, coolDown: 1000, most: 1, lookBack: 0, ...change },
+  });
+
+  it('is allowed where what it counts and what it records are', () => {
+    expect(refusal(parse('kinds: [stat, record]'), watch())).toBe('');
+    expect(refusal(parse('kinds: [record]'), watch())).toMatch(/captures of kind stat/);
+    expect(refusal(parse('kinds: [record]'), watch({ events: [] }))).toBe('');
+    expect(refusal(parse('kinds: [stat]'), watch())).toMatch(/captures of kind record/);
+    expect(refusal(parse('events:\n  deny: [page-faults]'), watch())).toMatch(/events\.deny/);
+    expect(refusal(parse('targets:\n  whole-system: deny'), watch({ target: { kind: 'system' } }))).toMatch(
+      /whole-system/,
+    );
+  });
+
+  it('counts for as long as it lasts, and records all the time where it looks back', () => {
+    expect(refusal(parse('longest-duration: 30s'), watch())).toMatch(/a capture of 60 s/);
+    expect(refusal(parse('longest-duration: 30s'), watch({ events: [] }))).toBe('');
+    expect(refusal(parse('longest-duration: 30s'), watch({ events: [], lookBack: 5000 }))).toMatch(/a capture of 60 s/);
   });
 });
 

@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { CaptureIntake, defaultIntakeLimits, type IntakeLimits } from '../../../controller/jobs/capture-intake.js';
 import type { CounterPoint } from '../../../profile/counter-series.js';
-import type { CaptureEventBody } from '../../../proto/capture.js';
+import type { CaptureEventBody, Firing } from '../../../proto/capture.js';
 import { toFailure } from '../../../proto/failure.js';
 import { encodeProfile } from '../../../proto/profile-codec.js';
+import { parseCondition } from '../../../proto/watch-condition.js';
 import { drawProfile } from '../../profile/draw-profile.js';
 import { drawPoint } from '../draw-histogram.js';
 import { finished, profileLog } from '../fake-agent.js';
@@ -197,6 +198,39 @@ describe('a kit', () => {
     ['a part that it has not', () => take('record', [ended('stat')]), "part 'stat' of a capture of kind 'record'"],
     ['a failure untold', () => take('kit', [{ kind: 'part', part: 'stap', outcome: 'failed' }]), 'not told'],
     ['a success with a failure', () => take('kit', [{ ...failed, outcome: 'finished' }]), 'its failure is told'],
+  ])('with %s is refused', (_what, act, message) => {
+    expect(failureOf(act).message).toContain(message);
+  });
+});
+
+describe('a watch', () => {
+  const fired = (number: number, change: Partial<Firing> = {}): CaptureEventBody => {
+    const capture = { ok: true as const, captureId: `job.host.t${number}` };
+    const cause = { kind: 'asked' as const, who: 'alice', reason: 'pager' };
+    return { kind: 'triggered', firing: { number, time: 1, cause, capture, ...change } };
+  };
+  const held = (values: readonly number[]): CaptureEventBody => {
+    const condition = parseCondition('page-faults/s > 5000');
+    return fired(1, { cause: { kind: 'held', condition, observed: [{ time: 1, interval: 1000, values }] } });
+  };
+
+  it('gives what it counted, if that is nothing', () => {
+    expect(take('watch', [fired(1), fired(2), finished]).finish()).toMatchObject({ series: { points: [] } });
+    const counters: CaptureEventBody = { kind: 'counters', interval: 1000, points: [point] };
+    expect(take('watch', [held([6000]), counters, finished]).finish()).toMatchObject({ series: { points: [point] } });
+  });
+
+  it.each<[string, () => unknown, string]>([
+    ['a firing of what is no watch', () => take('stat', [fired(1)]), "more than 0 firings of a capture of kind 'stat'"],
+    [
+      'more firings than it may have',
+      () => take('watch', [fired(1), fired(2), fired(3), fired(4)]),
+      'more than 3 firings',
+    ],
+    ['a firing twice', () => take('watch', [fired(1), fired(1)]), 'firing 1 where firing 2 was expected'],
+    ['another time', () => take('watch', [fired(1, { time: Number.NaN })]), 'its firing says NaN'],
+    ['other values', () => take('watch', [held([1, 2])]), 'does not tell what its condition is about'],
+    ['no numbers', () => take('watch', [held([Number.POSITIVE_INFINITY])]), 'its firing says Infinity'],
   ])('with %s is refused', (_what, act, message) => {
     expect(failureOf(act).message).toContain(message);
   });

@@ -48,6 +48,7 @@ export function contractAgent(onDie: () => void): AgentApi {
     listScripts: () => base.listScripts(),
     buildModule: (request) => base.buildModule(request),
     putModule: (upload) => base.putModule(upload),
+    triggerCapture: (request) => base.triggerCapture(request),
     readHealth: () => base.readHealth(),
   };
 }

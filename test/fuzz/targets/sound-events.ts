@@ -2,7 +2,7 @@
 import { brotliDecompressSync } from 'node:zlib';
 import { PerfDataParser } from '../../../agent/perf/perf-data-parser.js';
 import type { Profile } from '../../../profile/profile.js';
-import type { CaptureEvent, CaptureEventBody } from '../../../proto/capture.js';
+import type { CaptureEvent, CaptureEventBody, Firing } from '../../../proto/capture.js';
 import { crc32 } from '../../../proto/crc32.js';
 import { encodeProfile, type ProfileChunk } from '../../../proto/profile-codec.js';
 import type { Random } from '../random.js';
@@ -35,6 +35,24 @@ export function chunksWith(input: Uint8Array, random: Random): ProfileChunk[] {
 let SOUND: readonly Uint8Array[] | undefined;
 
 const FAILURE = { code: 'tool-failed', message: 'perf failed', remedy: 'try again' } as const;
+
+const HELD: Firing = {
+  ...{ number: 1, time: 1_700_000_000_000, capture: { ok: true, captureId: 'job.host.t1' }, lookBackId: 'job.host.b1' },
+  cause: {
+    kind: 'held',
+    condition: {
+      terms: [
+        { measure: { kind: 'rate', event: 'page-faults' }, comparison: '>', threshold: 5000 },
+        { measure: { kind: 'ratio', event: 'major-faults', of: 'page-faults' }, comparison: '<=', threshold: 0.1 },
+      ],
+    },
+    observed: [{ time: 1_700_000_000_000, interval: 1000.5, values: [6000.25, 0.01] }],
+  },
+};
+const REFUSED: Firing = {
+  ...{ number: 2, time: 1_700_000_001_000, cause: { kind: 'asked', who: 'alice', reason: 'an alert' } },
+  capture: { ok: false, failure: FAILURE },
+};
 
 const BODIES: readonly CaptureEventBody[] = [
   { kind: 'state', state: 'running', detail: 'process 7' },
@@ -96,6 +114,8 @@ const BODIES: readonly CaptureEventBody[] = [
   },
   { kind: 'text', lines: [{ time: 5, number: 1, stream: 'stdout', text: 'hello' }] },
   { kind: 'part', part: 'stat', outcome: 'failed', failure: FAILURE },
+  { kind: 'triggered', firing: HELD },
+  { kind: 'triggered', firing: REFUSED },
   ...[...encodeProfile(soundProfile())].map((chunk) => ({ kind: 'profile-chunk' as const, chunk })),
   { kind: 'losses', losses: [{ kind: 'lost-events', count: 3, detail: 'ring buffer' }] },
   { kind: 'cost', cost: { toolCpu: 1, agentCpu: 2, peakMemoryBytes: 3, recordedBytes: 4, spooledBytes: 5, wall: 6 } },

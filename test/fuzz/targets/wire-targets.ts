@@ -171,6 +171,7 @@ const requests: FuzzTarget = {
     }),
     service.fetchArtifact.requestSerialize({ captureId: 'a', name: 'perf.data', offset: 3 }),
     service.followCapture.requestSerialize({ captureId: 'a', fromSequence: 1 }),
+    service.triggerCapture.requestSerialize({ captureId: 'a', who: 'b', reason: 'c', requestId: 'd1' }),
   ],
   run: (input, random) => {
     const readers = [
