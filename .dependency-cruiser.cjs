@@ -84,6 +84,7 @@ module.exports = {
     oneImporter('(commander|@commander-js)', 'controller/cli/'),
     oneImporter('kysely', 'controller/store/'),
     oneImporter('better-sqlite3', 'controller/store/'),
+    oneImporter('pg', 'controller/store/'),
     oneImporter('fastify', 'controller/web/'),
     { name: 'nothing-imports-tests', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
     { name: 'every-import-resolves', severity: 'error', from: {}, to: { couldNotResolve: true } },

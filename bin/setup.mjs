@@ -32,6 +32,7 @@ const TEST_TOOLS = {
   tcsh: ['tcsh', 'hosts with another login shell'],
   sudo: ['sudo', 'agents of users who are not root'],
   ip: ['iproute2', 'the network between them'],
+  pg_createcluster: ['postgresql', 'the database that several controllers share'],
   nft: ['nftables', 'the NAT that agents dial in through'],
   unshare: ['util-linux', 'the namespaces they live in'],
   '/usr/share/gocode/src/github.com/google/pprof': [

@@ -29,6 +29,7 @@ import { ModuleCache } from './jobs/module-cache.js';
 import { processOwners } from './jobs/owner.js';
 import { PendingReleases } from './jobs/pending-releases.js';
 import type { StoredJob } from './store/control-store.js';
+import { openStore } from './store/open-store.js';
 import { sqlApprovalStore } from './store/sql-approval-store.js';
 import { sqlAuditStore } from './store/sql-audit-store.js';
 import { sqlControlStore } from './store/sql-control-store.js';
@@ -36,7 +37,6 @@ import { sqlIdentityStore } from './store/sql-identity-store.js';
 import { sqlReleaseStore } from './store/sql-release-store.js';
 import { sqlSampleStore } from './store/sql-sample-store.js';
 import { sqlUserStore } from './store/sql-user-store.js';
-import { openSqlite } from './store/sqlite-database.js';
 import { fileFingerprint } from './transport/ca-fingerprint.js';
 import { noDialIn } from './transport/dial-in.js';
 import { type IdentityFiles, identityFilesIn, readIdentity } from './transport/identity.js';
@@ -58,6 +58,8 @@ export interface AppOptions {
   readonly inventoryPath?: string;
   /** argv that runs the local agent: `[process.execPath, '…/bin/perftrawl', 'agent']`. */
   readonly agentCommand: readonly string[];
+  /** Where jobs and results are kept; default: `perftrawl.db` in the data directory. */
+  readonly store?: AppStoreOptions;
   /** How hosts are reached by ssh; absent: they are not. */
   readonly ssh?: AppSshOptions;
   /** Where agents that dial in are taken; absent: none are. */
@@ -80,6 +82,14 @@ export interface AppDialInOptions {
   readonly identity?: IdentityFiles;
   /** One line about who came and went. */
   readonly log: (line: string) => void;
+}
+
+export interface AppStoreOptions {
+  /** `postgres://…` or `sqlite:FILE`. */
+  readonly name: string;
+  /** Of PostgreSQL's own variables: PGPASSWORD and the like. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly homeDirectory: string;
 }
 
 export interface AppSshOptions {
@@ -118,13 +128,18 @@ const handshakesAtOnce = 16;
 const askedAtOnce = 32;
 const cancelPoll = 200;
 
-/** @throws FailureError 'bad-request' for the inventory, and those of openSqlite */
+/** @throws FailureError 'bad-request' for the inventory, and those of openStore */
 export async function createApp(options: AppOptions): Promise<LocalApp> {
   const { dataDir, configDir, agentCommand, approve = 'none', clock = systemClock, random = Math.random } = options;
   const inventory = await readInventory(configDir, options.inventoryPath);
   const caDirectory = path.join(configDir, 'ca');
   const identityFiles = { ...identityFilesIn(caDirectory, 'controller'), ...inventory.identity };
-  const database = openSqlite(path.join(dataDir, 'perftrawl.db'), clock.now());
+  const {
+    name: store,
+    env,
+    homeDirectory,
+  } = options.store ?? { name: `sqlite:${path.join(dataDir, 'perftrawl.db')}`, env: {}, homeDirectory: dataDir };
+  const database = await openStore({ store, env, homeDirectory, userName: userInfo().username, clock, random });
   const ssh = options.ssh === undefined ? undefined : openSsh(options.ssh, inventory, dataDir);
   const audit = storedAudit(sqlAuditStore(database), () => clock.now());
   const identity = await identityServices({

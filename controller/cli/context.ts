@@ -7,6 +7,7 @@ import { type Colours, colours } from './render/colours.js';
 export interface GlobalOptions {
   readonly inventory?: string | undefined;
   readonly data?: string | undefined;
+  readonly store?: string | undefined;
   readonly sshConfig?: string | undefined;
   readonly server?: string | undefined;
   readonly serverCa?: string | undefined;
@@ -20,6 +21,8 @@ export interface GlobalOptions {
 export interface AppOptions {
   readonly inventoryFile: string | undefined;
   readonly dataDirectory: string | undefined;
+  /** `postgres://…` or `sqlite:FILE`, with a password perhaps. */
+  readonly store: string | undefined;
   /** In place of ~/.ssh/config. */
   readonly sshConfigFile: string | undefined;
   /** In place of the app in this process; `undefined`: none. */
@@ -81,6 +84,7 @@ export function createContext(dependencies: CliDependencies, globals: GlobalOpti
   const appOptions: AppOptions = {
     inventoryFile: nonEmpty(globals.inventory) ?? nonEmpty(io.env.PERFTRAWL_INVENTORY),
     dataDirectory: nonEmpty(globals.data) ?? nonEmpty(io.env.PERFTRAWL_DATA),
+    store: nonEmpty(globals.store) ?? nonEmpty(io.env.PERFTRAWL_STORE),
     sshConfigFile: nonEmpty(globals.sshConfig) ?? nonEmpty(io.env.PERFTRAWL_SSH_CONFIG),
     server: serverChoice(globals, io.env),
   };

@@ -18,11 +18,12 @@ export async function openApp(
   io: CliIo,
   more: Pick<OwnAppOptions, 'approve' | 'dialIn' | 'onDelivery'> = { onDelivery: deliveryView(io) },
 ): Promise<LocalApp> {
-  const { dataDirectory: data, inventoryFile, sshConfigFile } = options;
+  const { dataDirectory: data, inventoryFile, sshConfigFile, store } = options;
   return createApp({
     dataDir: data === undefined ? dataDirectory(io.env, io.homeDirectory) : resolve(data),
     configDir: configDirectory(io.env, io.homeDirectory),
     ...(inventoryFile === undefined ? {} : { inventoryPath: resolve(inventoryFile) }),
+    ...(store === undefined ? {} : { store: { name: store, env: io.env, homeDirectory: io.homeDirectory } }),
     ssh: {
       ...(sshConfigFile === undefined ? {} : { configFile: resolve(sshConfigFile) }),
       homeDirectory: io.homeDirectory,

@@ -54,6 +54,10 @@ export function createProgram(session: CliSession): Program {
       'hosts and their labels (or PERFTRAWL_INVENTORY; default: ~/.config/perftrawl/inventory.yaml)',
     )
     .option('--data <directory>', 'where jobs are kept (or PERFTRAWL_DATA; default: ~/.local/share/perftrawl)')
+    .option(
+      '--store <store>',
+      'where jobs and results are kept: postgres://USER@HOST/DATABASE or sqlite:FILE (or PERFTRAWL_STORE; default: perftrawl.db in the data directory)',
+    )
     .option('--ssh-config <file>', 'in place of ~/.ssh/config (or PERFTRAWL_SSH_CONFIG), as ssh -F')
     .option('--server <url>', 'have a server do it: https://HOST:7450 (or PERFTRAWL_SERVER)')
     .option('--token-file <file>', 'who you are to that server (or the token itself in PERFTRAWL_TOKEN)')

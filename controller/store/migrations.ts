@@ -191,7 +191,8 @@ const migrations: readonly Migration[] = [
       create index jobs_by_owner on jobs (state, owner);
       update jobs
         set state = 'running', owner = '',
-          cancel_requested = (select decision <> 'approved' from approval_decisions where job_id = jobs.id)
+          cancel_requested =
+            (select case when decision = 'approved' then 0 else 1 end from approval_decisions where job_id = jobs.id)
         where state = 'awaiting-approval' and id in (select job_id from approval_decisions);
     `,
   },

@@ -21,15 +21,24 @@ const refused: Script = async ({ emit }) => {
   emit({ kind: 'done', outcome: 'failed', failure, commandLines: [] });
 };
 
-/** @param open an app over these agents; closed by its maker */
-export function appContract(name: string, open: (served: ServedApp) => Promise<App>): void {
+/**
+ * @param open an app over these agents; closed by its maker
+ * @param newStore as `--store` takes it; default: SQLite in the data directory
+ */
+export function appContract(
+  name: string,
+  open: (served: ServedApp) => Promise<App>,
+  newStore: () => Promise<string | undefined> = async () => undefined,
+): void {
   describe(`an app: ${name}`, () => {
     let served: ServedApp;
     let app: App;
     const { signal } = new AbortController();
 
     beforeEach(async () => {
-      served = await servedApp({ web1: recorded, web2: recorded, web3: refused });
+      const store = await newStore();
+      const scripts = { web1: recorded, web2: recorded, web3: refused };
+      served = await servedApp(scripts, store === undefined ? {} : { store });
       served.agents.web1.artifacts.set('perf.data', { data, sha256 });
       app = await open(served);
     });

@@ -211,9 +211,21 @@ describe('global options', () => {
     await run(['hosts'], { app, onOpen, env });
     await run(['--inventory', 'a.yaml', 'hosts', '--data', 'd'], { app, onOpen, env });
     expect(opened).toEqual([
-      { inventoryFile: undefined, dataDirectory: undefined, sshConfigFile: undefined, server: undefined },
-      { inventoryFile: '/env/i.yaml', dataDirectory: '/env/data', sshConfigFile: undefined, server: undefined },
-      { inventoryFile: 'a.yaml', dataDirectory: 'd', sshConfigFile: undefined, server: undefined },
+      {
+        inventoryFile: undefined,
+        dataDirectory: undefined,
+        store: undefined,
+        sshConfigFile: undefined,
+        server: undefined,
+      },
+      {
+        inventoryFile: '/env/i.yaml',
+        dataDirectory: '/env/data',
+        store: undefined,
+        sshConfigFile: undefined,
+        server: undefined,
+      },
+      { inventoryFile: 'a.yaml', dataDirectory: 'd', store: undefined, sshConfigFile: undefined, server: undefined },
     ]);
   });
 

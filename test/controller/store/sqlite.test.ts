@@ -1,4 +1,4 @@
-// The store contracts over SQLite; and the file: versions, damage, several processes.
+// The file of SQLite: versions, damage, several processes.
 import { spawn } from 'node:child_process';
 import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,30 +6,13 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sqlControlStore } from '../../../controller/store/sql-control-store.js';
-import type { SqlDatabase } from '../../../controller/store/sql-database.js';
 import { sqlSampleStore } from '../../../controller/store/sql-sample-store.js';
 import { openSqlite } from '../../../controller/store/sqlite-database.js';
 import { toFailure } from '../../../proto/failure.js';
 import { bundleProgram } from '../bundle-program.js';
 import { drawSeries } from '../draw-histogram.js';
 import { STAT } from '../specs.js';
-import { job as aJob, controlStoreContract } from './control-store-contract.js';
-import { sampleStoreContract } from './sample-store-contract.js';
-
-async function temporary<T>(make: (database: SqlDatabase) => T): Promise<{ store: T; close(): Promise<void> }> {
-  const directory = await mkdtemp(join(tmpdir(), 'perftrawl-store-'));
-  const database = openSqlite(join(directory, 'perftrawl.db'), 1);
-  return {
-    store: make(database),
-    async close() {
-      await database.close();
-      await rm(directory, { recursive: true });
-    },
-  };
-}
-
-controlStoreContract('sqlite', () => temporary(sqlControlStore));
-sampleStoreContract('sqlite', () => temporary(sqlSampleStore));
+import { job as aJob } from './control-store-contract.js';
 
 describe('the database file', () => {
   let directory: string;

@@ -37,10 +37,12 @@ export interface ServedApp {
 export interface Serving {
   readonly approve?: ApprovalRule;
   readonly clock?: Clock;
+  /** As `--store` takes it; default: SQLite in the data directory. */
+  readonly store?: string;
 }
 
 export async function servedApp(scripts: Record<string, Script>, serving: Serving = {}): Promise<ServedApp> {
-  const { approve = 'none', clock = systemClock } = serving;
+  const { approve = 'none', clock = systemClock, store: name } = serving;
   const fleet = await tlsFleet();
   const agents = Object.fromEntries(Object.entries(scripts).map(([name, script]) => [name, new FakeAgent(script)]));
   const listed = [];
@@ -52,6 +54,7 @@ export async function servedApp(scripts: Record<string, Script>, serving: Servin
     createApp({
       ...{ dataDir: join(fleet.directory, 'data'), configDir: fleet.directory, agentCommand: ['/nonexistent'] },
       ...{ approve, clock },
+      ...(name === undefined ? {} : { store: { name, env: {}, homeDirectory: fleet.directory } }),
     });
   const openServer = async (port: number) => {
     const addresses = ['localhost', '127.0.0.1'];

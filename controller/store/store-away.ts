@@ -1,0 +1,8 @@
+// The store's database cannot be reached at present: for a time it is worth while to try again.
+import { type Failure, FailureError } from '../../proto/failure.js';
+
+export class StoreAway extends FailureError {
+  constructor(failure: Failure, cause: unknown) {
+    super(failure, { cause });
+  }
+}
