@@ -28,6 +28,7 @@ import type { HostHealth } from '../proto/host-health.js';
 import type { Approvals } from './approval/approval.js';
 import type { WrittenEntry } from './audit/audit-entry.js';
 import type { Identities } from './enroll/identities.js';
+import type { Questions } from './questions/top-question.js';
 import type { Users } from './users/users.js';
 
 /** How a host is reached. */
@@ -380,6 +381,8 @@ export interface App {
   readonly approvals: Approvals;
   /** Who may be a host, by which certificate. */
   readonly identities: Identities;
+  /** Over many captures at once, answered where they are stored. */
+  readonly questions: Questions;
   /** Who asked for what, and what came of it. */
   readonly auditLogs: AuditLogs;
   close(): Promise<void>;

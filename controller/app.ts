@@ -28,6 +28,7 @@ import { isEnded, type JobRunTools, runJob } from './jobs/job-run.js';
 import { ModuleCache } from './jobs/module-cache.js';
 import { processOwners } from './jobs/owner.js';
 import { PendingReleases } from './jobs/pending-releases.js';
+import { storedQuestions } from './questions/answer-top.js';
 import type { StoredJob } from './store/control-store.js';
 import { openStore } from './store/open-store.js';
 import { sqlApprovalStore } from './store/sql-approval-store.js';
@@ -355,6 +356,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     },
 
     ...jobResults(tools),
+    questions: storedQuestions(control, samples),
 
     cleanHosts: (hosts, isForced, signal) =>
       ask(hosts, 'cleaning', signal, async (api, limited, host) => {

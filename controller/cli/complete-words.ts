@@ -2,6 +2,7 @@
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { CERTIFICATE_ROLES } from '../../proto/certificate-role.js';
 import { APPROVAL_RULES } from '../approval/approval.js';
+import { TOP_BY } from '../questions/top-question.js';
 import { ROLES } from '../users/role.js';
 import { NORMALISATIONS } from '../views/profile-difference.js';
 import type { CliSession } from './command.js';
@@ -10,6 +11,7 @@ import { PALETTES } from './commands/export.js';
 import { FILE_FORMATS } from './commands/import.js';
 import { STATES } from './commands/jobs.js';
 import { STREAMS } from './commands/text.js';
+import { TOP_FORMATS } from './commands/top.js';
 import { EXIT } from './exit-codes.js';
 import { EXPORT_KINDS, FORMATS } from './export-kind.js';
 import { write } from './io.js';
@@ -129,6 +131,8 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   'diff --format': DIFFERENCE_FORMATS,
   '--normalise': NORMALISATIONS,
   '--widths': SIDES,
+  'top --format': TOP_FORMATS,
+  '--by': TOP_BY,
   'import --format': FILE_FORMATS,
 };
 

@@ -21,6 +21,7 @@ import { showCommand } from './commands/show.js';
 import { stapCommand } from './commands/stap.js';
 import { statCommand } from './commands/stat.js';
 import { textCommand } from './commands/text.js';
+import { topCommand } from './commands/top.js';
 import { usersCommand } from './commands/users.js';
 import { versionCommand } from './commands/version.js';
 import { completeWordsCommand } from './complete-words.js';
@@ -33,7 +34,16 @@ const COMMANDS: readonly { readonly group: string; readonly makers: readonly Com
   { group: 'Capture:', makers: [recordCommand, statCommand, stapCommand, faultsCommand, importCommand] },
   {
     group: 'Look:',
-    makers: [showCommand, diffCommand, histCommand, textCommand, exportCommand, artifactsCommand, jobsCommand],
+    makers: [
+      showCommand,
+      topCommand,
+      diffCommand,
+      histCommand,
+      textCommand,
+      exportCommand,
+      artifactsCommand,
+      jobsCommand,
+    ],
   },
   { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand, auditCommand, enrollTokenCommand] },
   { group: 'Server:', makers: [serveCommand, usersCommand] },

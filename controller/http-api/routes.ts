@@ -30,6 +30,7 @@ export const LEAST_ROLE = {
   'GET /v1/jobs/:job/text': 'viewer',
   // A perf.data may hold copies of stacks, with whatever was on them.
   'GET /v1/jobs/:job/artifact': 'operator',
+  'POST /v1/top': 'viewer',
   'POST /v1/audit/entries': 'admin',
   'POST /v1/audit/verify': 'admin',
   'POST /v1/audit/hosts': 'admin',

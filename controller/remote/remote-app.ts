@@ -16,6 +16,7 @@ import type { AddedUser, Caller, User } from '../users/users.js';
 import { ApiClient, type ApiClientOptions, type Asked } from './api-client.js';
 import { followToEnd } from './job-following.js';
 import { remoteIdentities } from './remote-identities.js';
+import { remoteQuestions } from './remote-questions.js';
 
 export interface RemoteAppOptions extends ApiClientOptions {
   readonly clock: Clock;
@@ -178,6 +179,7 @@ export async function openRemoteApp(options: RemoteAppOptions): Promise<App> {
       revoke: async (user) => (await ask<{ user: User }>('DELETE /v1/users/:user', { parameters: { user } })).user,
       whoami: async () => (await ask<{ caller: Caller }>('GET /v1/whoami')).caller,
     },
+    questions: remoteQuestions(client),
     identities: remoteIdentities(ask),
     // Who that is, the server knows better than its client.
     approvals: {

@@ -27,13 +27,23 @@ export interface Renewal {
   readonly isCancelRequested: boolean;
 }
 
+export interface StoredJobFilter {
+  readonly limit: number;
+  readonly states?: readonly StoredJobState[];
+  /** Created at this moment or later, and before the other; milliseconds since 1970 UTC. */
+  readonly since?: number;
+  readonly until?: number;
+  /** Those that come after this one in the list: how a long list is read in parts. */
+  readonly after?: Pick<StoredJob, 'id' | 'created'>;
+}
+
 /** Methods reject with a FailureError: 'bad-data' (corrupt), 'exhausted' (full or locked), 'permission', 'conflict'. */
 export interface ControlStore {
   /** A new running job with its host runs. @throws FailureError 'conflict' when the id is taken */
   createJob(job: StoredJob, runs: readonly HostRun[]): Promise<void>;
   job(id: string): Promise<StoredJob | undefined>;
   /** The newest first. */
-  jobs(filter: { readonly limit: number; readonly states?: readonly StoredJobState[] }): Promise<readonly StoredJob[]>;
+  jobs(filter: StoredJobFilter): Promise<readonly StoredJob[]>;
   /** Ids that begin with `prefix`, at most `limit`, in order. */
   idsWithPrefix(prefix: string, limit: number): Promise<readonly string[]>;
   /** Make `owner` the owner if `from` still is; false when somebody was faster, or the job has ended. */

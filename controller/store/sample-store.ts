@@ -3,6 +3,7 @@ import type { CounterSeries } from '../../profile/counter-series.js';
 import type { HistogramSeries } from '../../profile/histogram-series.js';
 import type { TextLine } from '../../profile/text-line.js';
 import type { ProfileChunk } from '../../proto/profile-codec.js';
+import type { TopAnswer, TopOptions, TopQuery } from './top-query.js';
 
 /** `host` undefined: the merged result of the job. */
 export interface ResultKey {
@@ -29,5 +30,10 @@ export interface SampleStore {
   histograms(key: ResultKey): Promise<HistogramSeries | undefined>;
   /** In the order in which they were put; empty when there is none. */
   text(key: ResultKey): Promise<readonly TextLine[]>;
+  /**
+   * What weighs most over many profiles, answered where they are. Profiles that cannot be read are left out and told; weights above 2^53
+   * are rounded. @throws FailureError also 'exhausted' for more different rows than memory should hold
+   */
+  topFunctions(query: TopQuery, options: TopOptions): Promise<TopAnswer>;
   deleteJob(jobId: string): Promise<void>;
 }

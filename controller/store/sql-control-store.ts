@@ -62,10 +62,18 @@ export function sqlControlStore({ db, guard, durably, where }: SqlDatabase): Con
         return row === undefined ? undefined : toJob(row, where);
       }),
 
-    jobs: ({ limit, states }) =>
+    jobs: ({ limit, states, since, until, after }) =>
       guard('reading the jobs', async () => {
         let query = db.selectFrom('jobs').selectAll();
         if (states !== undefined) query = query.where('state', 'in', [...states]);
+        if (since !== undefined) query = query.where('created', '>=', since);
+        if (until !== undefined) query = query.where('created', '<', until);
+        if (after !== undefined) {
+          const { id, created } = after;
+          query = query.where(({ and, eb, or }) =>
+            or([eb('created', '<', created), and([eb('created', '=', created), eb('id', '<', id)])]),
+          );
+        }
         const rows = await query.orderBy('created', 'desc').orderBy('id', 'desc').limit(limit).execute();
         return rows.map((row) => toJob(row, where));
       }),

@@ -7,6 +7,7 @@ import { decodeSeries, encodeSeries } from './series-columns.js';
 import type { SqlDatabase } from './sql-database.js';
 import type { ProfileChunkTable } from './tables.js';
 import { decodeText, encodeText } from './text-columns.js';
+import { topOfProfiles } from './top-of-profiles.js';
 
 const blobTables = ['counter_series', 'histogram_series', 'text_lines'] as const;
 type BlobTableName = (typeof blobTables)[number];
@@ -23,6 +24,23 @@ export function sqlSampleStore({ db, guard, where }: SqlDatabase): SampleStore {
         .executeTakeFirst();
       return row?.data;
     });
+  async function* chunks(key: ResultKey): AsyncGenerator<ProfileChunk> {
+    // One query per chunk: a cursor would hold the connection while the reader does something else.
+    for (let position = 0; ; position++) {
+      const row = await guard('reading a profile', () =>
+        db
+          .selectFrom('profile_chunks')
+          .selectAll()
+          .where('job_id', '=', key.jobId)
+          .where('host', '=', hostColumn(key))
+          .where('position', '=', position)
+          .executeTakeFirst(),
+      );
+      if (row === undefined) return;
+      yield toChunk(row, where);
+    }
+  }
+
   return {
     put: (key, result) =>
       guard('storing a result', async () => {
@@ -50,22 +68,7 @@ export function sqlSampleStore({ db, guard, where }: SqlDatabase): SampleStore {
         });
       }),
 
-    async *chunks(key) {
-      // One query per chunk: a cursor would hold the connection while the reader does something else.
-      for (let position = 0; ; position++) {
-        const row = await guard('reading a profile', () =>
-          db
-            .selectFrom('profile_chunks')
-            .selectAll()
-            .where('job_id', '=', key.jobId)
-            .where('host', '=', hostColumn(key))
-            .where('position', '=', position)
-            .executeTakeFirst(),
-        );
-        if (row === undefined) return;
-        yield toChunk(row, where);
-      }
-    },
+    chunks,
 
     async series(key) {
       const data = await blob('counter_series', key, 'counters');
@@ -79,6 +82,8 @@ export function sqlSampleStore({ db, guard, where }: SqlDatabase): SampleStore {
       const data = await blob('text_lines', key, 'text');
       return data === undefined ? [] : decodeText(data, `${where}: text of ${key.jobId}`);
     },
+
+    topFunctions: (query, options) => topOfProfiles(chunks, query, options),
 
     deleteJob: (jobId) =>
       guard('deleting results', async () => {

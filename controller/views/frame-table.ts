@@ -14,6 +14,14 @@ export interface Frame {
   readonly mapping: string;
 }
 
+/** What an object file is called across a fleet: without its directory, and all code that JIT compilers made as one. */
+export function objectName(mapping: string): string {
+  if (mapping === '' || mapping === '[unknown]') return '[unknown]';
+  if (originOf(mapping) === 'jit') return '[jit]';
+  if (mapping.startsWith('[')) return mapping;
+  return mapping.slice(mapping.lastIndexOf('/') + 1).replace(/ \(deleted\)$/, '');
+}
+
 /** A growing list of distinct frames. */
 export class FrameTable {
   readonly frames: Frame[] = [];
@@ -27,18 +35,22 @@ export class FrameTable {
   };
   readonly #ofLocation: (readonly number[] | undefined)[] = [];
   readonly #profile: Profile;
+  readonly #tellsObjects: boolean;
 
-  constructor(profile: Profile) {
+  /** @param tellsObjects functions of the same name in other object files are other frames */
+  constructor(profile: Profile, tellsObjects = false) {
     this.#profile = profile;
+    this.#tellsObjects = tellsObjects;
   }
 
   /** Row of a frame, made when new. */
   intern(name: string, origin: Origin, mapping: string): number {
     const rows = this.#rowsOf[origin];
-    let row = rows.get(name);
+    const key = this.#tellsObjects ? `${name}\0${mapping}` : name;
+    let row = rows.get(key);
     if (row === undefined) {
       row = this.frames.push({ name, origin, mapping }) - 1;
-      rows.set(name, row);
+      rows.set(key, row);
     }
     return row;
   }

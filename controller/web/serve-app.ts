@@ -11,6 +11,7 @@ import { eventEndpoint } from './endpoints/event-endpoint.js';
 import { hostEndpoints } from './endpoints/host-endpoints.js';
 import { identityEndpoints } from './endpoints/identity-endpoints.js';
 import { jobEndpoints } from './endpoints/job-endpoints.js';
+import { questionEndpoints } from './endpoints/question-endpoints.js';
 import { resultEndpoints } from './endpoints/result-endpoints.js';
 import { userEndpoints } from './endpoints/user-endpoints.js';
 import { type HttpServer, type HttpServerOptions, openHttpServer } from './http-server.js';
@@ -45,6 +46,7 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
     ...jobEndpoints(runner, app.audit),
     ...eventEndpoint(app, runner, clock),
     ...resultEndpoints(),
+    ...questionEndpoints(clock),
     ...auditEndpoints(),
     ...userEndpoints(),
     ...identityEndpoints(),

@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { App, Host, JobEvent, JobRequest, RunOptions } from '../../controller/api.js';
+import type { TopQuestion } from '../../controller/questions/top-question.js';
+import type { TopProgress } from '../../controller/store/top-query.js';
 import { type Failure, toFailure } from '../../proto/failure.js';
 import { drawProfile } from '../profile/draw-profile.js';
 import { finished, profileLog, type Script } from './fake-agent.js';
@@ -141,6 +143,50 @@ export function appContract(
           expect.fail('a part');
       };
       expect(await failureOf(missing())).toMatchObject({ code: 'not-found' });
+    });
+
+    it('answers what weighs most over all jobs, and says what is not in it', async () => {
+      await done(app.hosts(''));
+      await done(app.hosts('name=web1'));
+      const asked: TopQuestion = {
+        selectorText: '',
+        since: 0,
+        until: Date.now() + 60_000,
+        by: 'self',
+        eachHostEqual: false,
+        limit: 5,
+      };
+      const steps: TopProgress[] = [];
+      const answer = await app.questions.top(asked, { signal, onProgress: (step) => steps.push(step) });
+      expect(answer).toMatchObject({
+        ...{ event: 'page-faults', type: { unit: 'count' }, captures: 3, jobs: 2, hosts: 2, samples: 15, weight: 15 },
+        ...{ leftOut: [{ reason: 'failed', detail: 'permission', captures: 1 }] },
+        sampling: [{ rate: 'at 4000 Hz', captures: 3 }],
+        groups: [{ group: '', captures: 3, hosts: 2, rowCount: 2 }],
+      });
+      expect(answer.groups[0].rows[0]).toMatchObject({
+        name: 'touch',
+        object: 'app',
+        self: { samples: 15 },
+        selfShare: 1,
+      });
+      expect(answer.lastJob).toBeGreaterThanOrEqual(answer.firstJob);
+      expect(steps.every(({ done: read, of }) => read <= of && of === 3)).toBe(true);
+      const byHost = await app.questions.top(
+        { ...asked, selectorText: 'name=web*', groupBy: 'name', by: 'comm' },
+        { signal },
+      );
+      expect(byHost.groups.map(({ group, weight, rows }) => [group, weight, rows[0].name])).toEqual([
+        ['web1', 10, 'app'],
+        ['web2', 5, 'app'],
+      ]);
+      const other = await app.questions.top({ ...asked, event: 'cycles' }, { signal });
+      expect(other).toMatchObject({ captures: 0, groups: [], leftOut: [{ reason: 'other-event', captures: 3 }, {}] });
+      const before = await app.questions.top({ ...asked, until: 1 }, { signal });
+      expect(before).toMatchObject({ captures: 0, jobs: 0, firstJob: 0, leftOut: [] });
+      expect(await failureOf(app.questions.top({ ...asked, selectorText: 'a=' }, { signal }))).toMatchObject({
+        code: 'bad-request',
+      });
     });
 
     it('deletes a job', async () => {

@@ -17,6 +17,7 @@ import { runCli } from '../../../controller/cli/cli.js';
 import type { AppOptions } from '../../../controller/cli/context.js';
 import type { CliIo } from '../../../controller/cli/io.js';
 import type { EnrolledHost, EnrollToken, ListedIdentity } from '../../../controller/enroll/identities.js';
+import type { TopAnswered, TopQuestion } from '../../../controller/questions/top-question.js';
 import type { Role } from '../../../controller/users/role.js';
 import type { User } from '../../../controller/users/users.js';
 import type { CounterSeries } from '../../../profile/counter-series.js';
@@ -290,6 +291,18 @@ export class FakeApp implements App {
     }),
     approve: async (jobId, who, sha256) => void this.calls.push(`approve ${jobId} ${sha256} as ${who.split('@')[0]}`),
     reject: async (jobId, who, reason) => void this.calls.push(`reject ${jobId} as ${who.split('@')[0]}: ${reason}`),
+  };
+  topAnswer: TopAnswered = {
+    ...{ event: 'page-faults', type: { type: 'page-faults', unit: 'count' }, groups: [], leftOut: [], losses: [] },
+    ...{ captures: 0, jobs: 0, hosts: 0, samples: 0, weight: 0, recorded: 0, firstJob: 0, lastJob: 0, sampling: [] },
+  };
+  topQuestion: TopQuestion | undefined;
+  readonly questions: App['questions'] = {
+    top: async (question, { onProgress }) => {
+      this.topQuestion = question;
+      onProgress?.({ done: 0, of: 12 });
+      return this.topAnswer;
+    },
   };
   readonly auditLogs: App['auditLogs'] = {
     entries: async (query) => {

@@ -53,6 +53,24 @@ export function controlStoreContract(
       expect(await ids({ limit: 10, states: ['failed', 'partial'] })).toEqual(['b']);
     });
 
+    it('lists the jobs of a span of time, and a long list in parts', async () => {
+      for (const [id, created] of [
+        ['a', 10],
+        ['b', 20],
+        ['c', 20],
+        ['d', 30],
+      ] as const) {
+        await store.createJob({ ...job(id), created }, []);
+      }
+      const ids = async (filter: Parameters<ControlStore['jobs']>[0]) => (await store.jobs(filter)).map(({ id }) => id);
+      expect(await ids({ limit: 10, since: 20 })).toEqual(['d', 'c', 'b']);
+      expect(await ids({ limit: 10, until: 20 })).toEqual(['a']);
+      expect(await ids({ limit: 10, since: 20, until: 30 })).toEqual(['c', 'b']);
+      expect(await ids({ limit: 2, after: { id: 'c', created: 20 } })).toEqual(['b', 'a']);
+      expect(await ids({ limit: 2, after: { id: 'd', created: 30 }, states: ['failed'] })).toEqual([]);
+      expect(await ids({ limit: 2, after: { id: 'a', created: 10 } })).toEqual([]);
+    });
+
     it('finds ids by their beginning', async () => {
       for (const id of ['ab1', 'ab2', 'ac1', 'b']) await store.createJob(job(id), []);
       expect(await store.idsWithPrefix('ab', 10)).toEqual(['ab1', 'ab2']);

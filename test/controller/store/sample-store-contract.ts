@@ -2,11 +2,12 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Result, ResultKey, SampleStore } from '../../../controller/store/sample-store.js';
+import type { TopCapture, TopGroup, TopQuery } from '../../../controller/store/top-query.js';
 import type { CounterSeries } from '../../../profile/counter-series.js';
 import type { HistogramSeries } from '../../../profile/histogram-series.js';
 import type { TextLine } from '../../../profile/text-line.js';
 import { decodeProfile, encodeProfile, type ProfileChunk } from '../../../proto/profile-codec.js';
-import { drawProfile } from '../../profile/draw-profile.js';
+import { type DrawOptions, drawProfile } from '../../profile/draw-profile.js';
 import { drawPoint, drawSeries } from '../draw-histogram.js';
 
 export function sampleStoreContract(
@@ -138,6 +139,117 @@ export function sampleStoreContract(
       expect([await chunksOf(db), await chunksOf(merged), await store.series(merged)]).toEqual([[], [], undefined]);
       expect([await store.histograms(merged), await store.text(merged)]).toEqual([undefined, []]);
       expect(await chunksOf({ jobId: 'a2', host: 'db' })).toHaveLength(1);
+    });
+
+    describe('asked what weighs most', () => {
+      const { signal } = new AbortController();
+      const query: TopQuery = {
+        ...{ captures: [], event: 'page-faults', of: 'functions', sortBy: 'self', eachHostEqual: false, limit: 10 },
+      };
+      const capture = (jobId: string, host: string, group = ''): TopCapture => ({ jobId, host, group });
+      const keep = (jobId: string, host: string, text: string, options: DrawOptions = {}) =>
+        store.put({ jobId, host }, result({ chunks: [...encodeProfile(drawProfile(text, options))] }));
+      const shares = ({ rows }: TopGroup) => rows.map(({ name, selfShare }) => [name, selfShare]);
+
+      it('adds up jobs and hosts, and says what it covers', async () => {
+        const losses = [{ kind: 'lost-events', count: 2, detail: 'cpu 1' }] as const;
+        await keep('a1', 'db', 'main;parse 6/3\nmain;write 2', { duration: 1000, losses });
+        await keep('a1', 'web', 'main;parse 2', { duration: 1000, losses });
+        await keep('a2', 'db', 'main;write 10/1', { duration: 500 });
+        const captures = [capture('a1', 'db'), capture('a2', 'db'), capture('a1', 'web')];
+        const steps: number[] = [];
+        const answer = await store.topFunctions(
+          { ...query, captures, limit: 2 },
+          { signal, onProgress: ({ done }) => steps.push(done) },
+        );
+        expect(answer).toMatchObject({
+          ...{ event: 'page-faults', type: { unit: 'count' }, captures: 3, jobs: 2, hosts: 2, samples: 8, weight: 20 },
+          ...{ recorded: 2500, losses: [{ kind: 'lost-events', count: 4, detail: '' }], leftOut: [] },
+        });
+        expect(answer.groups).toMatchObject([{ group: '', captures: 3, hosts: 2, weight: 20, rowCount: 3 }]);
+        expect(answer.groups[0].rows).toEqual([
+          {
+            ...{ name: 'write', object: 'app', selfShare: 0.6, totalShare: 0.6 },
+            ...{ self: { samples: 3, weight: 12 }, total: { samples: 3, weight: 12 } },
+          },
+          {
+            ...{ name: 'parse', object: 'app', selfShare: 0.4, totalShare: 0.4 },
+            ...{ self: { samples: 5, weight: 8 }, total: { samples: 5, weight: 8 } },
+          },
+        ]);
+        expect(steps).toEqual([0, 1, 2, 3]);
+      });
+
+      it('keeps groups apart, and lets each host count the same', async () => {
+        await keep('a1', 'db1', 'f 90\ng 10');
+        await keep('a1', 'db2', 'g 1');
+        await keep('a2', 'db2', 'g 1');
+        await keep('a1', 'idle', '');
+        await keep('a1', 'web', 'h 5');
+        const captures = [
+          ...[capture('a1', 'web', 'web'), capture('a1', 'db1', 'db'), capture('a1', 'db2', 'db')],
+          ...[capture('a2', 'db2', 'db'), capture('a1', 'idle', 'db')],
+        ];
+        const summed = await store.topFunctions({ ...query, captures }, { signal });
+        expect(summed.groups.map(({ group, captures: count, hosts }) => [group, count, hosts])).toEqual([
+          ['db', 4, 3],
+          ['web', 1, 1],
+        ]);
+        expect(shares(summed.groups[0])).toEqual([
+          ['f', 90 / 102],
+          ['g', 12 / 102],
+        ]);
+        const equal = await store.topFunctions({ ...query, captures, eachHostEqual: true }, { signal });
+        expect(shares(equal.groups[0])).toEqual([
+          ['g', (0.1 + 1) / 2],
+          ['f', 0.9 / 2],
+        ]);
+      });
+
+      it('leaves out what counts something else, is not there or cannot be read', async () => {
+        await keep('a1', 'db', 'f 1');
+        await keep('a2', 'db', 'f 7000', { event: 'cpu-clock' });
+        const [chunk] = encodeProfile(drawProfile('f 1'));
+        await store.put({ jobId: 'a3', host: 'db' }, result({ chunks: [{ ...chunk, crc32: chunk.crc32 ^ 1 }] }));
+        const captures = ['a1', 'a2', 'a3', 'a4'].map((id) => capture(id, 'db'));
+        const answer = await store.topFunctions({ ...query, captures }, { signal });
+        expect(answer).toMatchObject({ captures: 1, weight: 1 });
+        expect(answer.leftOut).toMatchObject([
+          { reason: 'other-event', detail: 'cpu-clock', captures: 1 },
+          { reason: 'unreadable', captures: 1 },
+          { reason: 'no-profile', detail: '', captures: 1 },
+        ]);
+        const any = await store.topFunctions({ ...query, captures, event: undefined }, { signal });
+        expect([any.event, any.weight]).toEqual(['page-faults', 1]);
+        const none = await store.topFunctions({ ...query, captures: [], event: undefined }, { signal });
+        expect(none).toMatchObject({ event: '', captures: 0, groups: [] });
+      });
+
+      it('by process and by object', async () => {
+        await keep('a1', 'db', '{comm=pg} main;read@[kernel.kallsyms] 6\n{comm=sh} main 2');
+        const captures = [capture('a1', 'db')];
+        const of = async (rows: TopQuery['of']) =>
+          (await store.topFunctions({ ...query, captures, of: rows }, { signal })).groups[0];
+        expect(shares(await of('comms'))).toEqual([
+          ['pg', 0.75],
+          ['sh', 0.25],
+        ]);
+        expect(shares(await of('objects'))).toEqual([
+          ['[kernel.kallsyms]', 0.75],
+          ['app', 0.25],
+        ]);
+      });
+
+      it('stops when nobody wants to know any more', async () => {
+        await keep('a1', 'db', 'f 1');
+        const stop = new AbortController();
+        const captures = ['a1', 'a2', 'a3'].map((id) => capture(id, 'db'));
+        const asked = store.topFunctions(
+          { ...query, captures },
+          { signal: stop.signal, onProgress: ({ done }) => done === 1 && stop.abort(new Error('enough')) },
+        );
+        await expect(asked).rejects.toThrow('enough');
+      });
     });
 
     it('writes while somebody reads', async () => {

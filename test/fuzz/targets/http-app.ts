@@ -11,6 +11,7 @@ import { storedIdentities } from '../../../controller/enroll/identities.js';
 import { matchesSelector, parseSelector } from '../../../controller/fleet/selector.js';
 import { checkRequest } from '../../../controller/jobs/job-lookup.js';
 import { planWaves } from '../../../controller/jobs/rollout-plan.js';
+import { TOP_BY } from '../../../controller/questions/top-question.js';
 import type { IdentityStore } from '../../../controller/store/identity-store.js';
 import type { StoredUser, UserStore } from '../../../controller/store/user-store.js';
 import { secretHash } from '../../../controller/users/token.js';
@@ -103,6 +104,18 @@ export function promisingApp(actor: Actor): App & { readonly users: Users & Auth
       }),
       approve: async () => undefined,
       reject: async () => undefined,
+    },
+    questions: {
+      top: async ({ selectorText, since, until, limit, by, groupBy }) => {
+        parseSelector(selectorText);
+        promise(Number.isSafeInteger(limit) && limit > 0, 'a limit that is none');
+        promise(since >= 0 && until >= 0 && Number.isFinite(since + until), 'a span of time that is none');
+        promise(TOP_BY.includes(by) && groupBy !== '', 'a question about nothing');
+        return {
+          ...{ event: '', type: { type: '', unit: 'count' }, groups: [], leftOut: [], losses: [], sampling: [] },
+          ...{ captures: 0, jobs: 0, hosts: 0, samples: 0, weight: 0, recorded: 0, firstJob: 0, lastJob: 0 },
+        };
+      },
     },
     auditLogs: {
       entries: async ({ who, limit }) => {

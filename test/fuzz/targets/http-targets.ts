@@ -12,6 +12,7 @@ import { auditEndpoints } from '../../../controller/web/endpoints/audit-endpoint
 import { hostEndpoints } from '../../../controller/web/endpoints/host-endpoints.js';
 import { identityEndpoints } from '../../../controller/web/endpoints/identity-endpoints.js';
 import { jobEndpoints } from '../../../controller/web/endpoints/job-endpoints.js';
+import { questionEndpoints } from '../../../controller/web/endpoints/question-endpoints.js';
 import { resultEndpoints } from '../../../controller/web/endpoints/result-endpoints.js';
 import { userEndpoints } from '../../../controller/web/endpoints/user-endpoints.js';
 import { JobRunner } from '../../../controller/web/job-runner.js';
@@ -30,6 +31,7 @@ const RUNNER = new JobRunner({ app: APP, log: () => undefined, mostJobs: 4, rand
 type FollowedRoute = 'GET /v1/jobs/:job/events' | 'GET /v1/openapi.json';
 const ENDPOINTS: Readonly<Record<Exclude<Route, FollowedRoute>, Endpoint>> = {
   ...{ ...hostEndpoints(), ...jobEndpoints(RUNNER, AUDIT), ...resultEndpoints() },
+  ...questionEndpoints(systemClock),
   ...{ ...auditEndpoints(), ...userEndpoints(), ...identityEndpoints() },
 };
 
@@ -79,6 +81,8 @@ const SEEDS: readonly (readonly [string, unknown?])[] = [
   ['POST /v1/jobs/last/reject', { reason: 'no' }],
   ['POST /v1/jobs/last/stop'],
   ['DELETE /v1/jobs/last'],
+  ['POST /v1/top', { selectorText: 'role=db', since: 1, event: 'page-faults', by: 'total', groupBy: 'role', limit: 9 }],
+  ['POST /v1/top?events=true', { until: 1e12, eachHostEqual: true }],
   ['POST /v1/audit/entries', { since: 0, jobId: '', limit: 10, who: 'a*', host: '' }],
   ['POST /v1/audit/hosts', { since: 1, jobId: 'x', limit: 10, hosts: ['db1'] }],
   ['POST /v1/users', { name: 'bob', role: 'viewer', ttl: 1000, withToken: true }],

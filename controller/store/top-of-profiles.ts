@@ -1,0 +1,270 @@
+// Answers a TopQuery by reading profiles one by one: for stores that cannot add up stacks themselves. Memory grows with distinct rows alone.
+import { setImmediate } from 'node:timers/promises';
+import { eventsOf } from '../../profile/folded.js';
+import { type Loss, mergeLosses } from '../../profile/loss.js';
+import type { Profile } from '../../profile/profile.js';
+import { type SampleType, weightOf } from '../../profile/sample-type.js';
+import { fail, toFailure } from '../../proto/failure.js';
+import { type ProfileChunk, ProfileDecoder } from '../../proto/profile-codec.js';
+import { profileTotals, type TotalsRow } from '../views/profile-totals.js';
+import type { ResultKey } from './sample-store.js';
+import type {
+  LeftOut,
+  LeftOutReason,
+  TopAnswer,
+  TopCapture,
+  TopGroup,
+  TopOptions,
+  TopQuery,
+  TopRow,
+} from './top-query.js';
+
+/** Distinct rows of one group: some hundred bytes each. */
+const MOST_ROWS = 1_000_000;
+/** Distinct pairs of a reason and a detail; others are told without their detail. */
+const MOST_REASONS = 50;
+
+/** @throws FailureError 'exhausted' for more distinct rows than memory should hold; those of the store */
+export async function topOfProfiles(
+  chunks: (key: ResultKey) => AsyncIterable<ProfileChunk>,
+  query: TopQuery,
+  { signal, onProgress }: TopOptions,
+): Promise<TopAnswer> {
+  const reading = new Reading(query);
+  // Group by group and host by host: only one of each is added up at a time.
+  const captures = [...query.captures].sort(byGroupAndHost);
+  for (const [done, capture] of captures.entries()) {
+    onProgress?.({ done, of: captures.length });
+    // Others have to be served meanwhile, and decoding does not wait for anything.
+    await setImmediate();
+    signal.throwIfAborted();
+    reading.begin(capture);
+    const profile = await readProfile(chunks, capture);
+    if (profile === undefined) reading.leaveOut('no-profile', '');
+    else if ('unreadable' in profile) reading.leaveOut('unreadable', profile.unreadable);
+    else reading.add(capture, profile);
+  }
+  onProgress?.({ done: captures.length, of: captures.length });
+  return reading.answer();
+}
+
+async function readProfile(
+  chunks: (key: ResultKey) => AsyncIterable<ProfileChunk>,
+  { jobId, host }: TopCapture,
+): Promise<Profile | { readonly unreadable: string } | undefined> {
+  const decoder = new ProfileDecoder();
+  let isEmpty = true;
+  try {
+    for await (const chunk of chunks({ jobId, host })) {
+      decoder.push(chunk);
+      isEmpty = false;
+    }
+    return isEmpty ? undefined : decoder.finish();
+  } catch (error) {
+    const { code, message } = toFailure(error);
+    // One damaged profile is no reason to answer nothing; a store that fails is.
+    if (code !== 'bad-data') throw error;
+    return { unreadable: message };
+  }
+}
+
+class Reading {
+  readonly #query: TopQuery;
+  readonly #groups: TopGroup[] = [];
+  readonly #leftOut = new Map<string, LeftOut>();
+  readonly #jobs = new Set<string>();
+  readonly #hosts = new Set<string>();
+  #event: string | undefined;
+  #type: SampleType | undefined;
+  #group: GroupSums | undefined;
+  #captures = 0;
+  #samples = 0;
+  #weight = 0;
+  #recorded = 0;
+  #losses: readonly Loss[] = [];
+
+  constructor(query: TopQuery) {
+    this.#query = query;
+    this.#event = query.event;
+  }
+
+  begin({ group }: TopCapture): void {
+    if (this.#group?.name === group) return;
+    this.#endGroup();
+    this.#group = new GroupSums(group, this.#query);
+  }
+
+  add({ jobId, host }: TopCapture, profile: Profile): void {
+    const events = eventsOf(profile);
+    this.#event ??= events[0];
+    const event = this.#event;
+    if (event === undefined || !events.includes(event)) {
+      this.leaveOut('other-event', events.join(', '));
+      return;
+    }
+    const type = profile.sampleTypes[2 * events.indexOf(event) + 1];
+    this.#type ??= type;
+    if (type.unit !== this.#type.unit) {
+      this.leaveOut('other-unit', type.unit);
+      return;
+    }
+    const { all, rows } = profileTotals(profile, event, this.#query.of);
+    this.#group?.add(host, all, rows);
+    this.#captures++;
+    this.#jobs.add(jobId);
+    this.#hosts.add(host);
+    this.#samples += all.samples;
+    this.#weight += all.weight;
+    this.#recorded += profile.duration;
+    this.#losses = mergeLosses([this.#losses, profile.losses.map(({ kind, count }) => ({ kind, count, detail: '' }))]);
+  }
+
+  leaveOut(reason: LeftOutReason, detail: string): void {
+    addLeftOut(this.#leftOut, reason, detail);
+  }
+
+  answer(): TopAnswer {
+    this.#endGroup();
+    const event = this.#event ?? '';
+    return {
+      ...{ event, type: this.#type ?? weightOf(event) },
+      groups: this.#groups.sort((a, b) => b.weight - a.weight || compare(a.group, b.group)),
+      ...{ captures: this.#captures, jobs: this.#jobs.size, hosts: this.#hosts.size },
+      ...{ samples: this.#samples, weight: this.#weight, recorded: this.#recorded },
+      losses: this.#losses,
+      leftOut: [...this.#leftOut.values()],
+    };
+  }
+
+  #endGroup(): void {
+    const ended = this.#group?.end();
+    if (ended !== undefined && ended.captures > 0) this.#groups.push(ended);
+    this.#group = undefined;
+  }
+}
+
+/** Count one more capture as left out; of many different details only the first are kept apart. */
+export function addLeftOut(counts: Map<string, LeftOut>, reason: LeftOutReason, detail: string): void {
+  const isNew = !counts.has(`${reason} ${detail}`);
+  const told = isNew && counts.size >= MOST_REASONS ? '' : detail;
+  const key = `${reason} ${told}`;
+  counts.set(key, { reason, detail: told, captures: (counts.get(key)?.captures ?? 0) + 1 });
+}
+
+interface Sum {
+  readonly name: string;
+  readonly object: string;
+  readonly self: { samples: number; weight: number };
+  readonly total: { samples: number; weight: number };
+  /** Of the hosts that have ended: their shares added up. */
+  selfShares: number;
+  totalShares: number;
+}
+
+/** One group: the sums of all its hosts, and of the host that is being read where each counts the same. */
+class GroupSums {
+  readonly name: string;
+  readonly #query: TopQuery;
+  readonly #sums = new Map<string, Sum>();
+  readonly #hostSums = new Map<string, { self: number; total: number }>();
+  #host: string | undefined;
+  #hostWeight = 0;
+  #hosts = 0;
+  /** Hosts with any weight: the others have no shares. */
+  #weighedHosts = 0;
+  #captures = 0;
+  #samples = 0;
+  #weight = 0;
+
+  constructor(name: string, query: TopQuery) {
+    this.name = name;
+    this.#query = query;
+  }
+
+  add(host: string, all: { readonly samples: number; readonly weight: number }, rows: readonly TotalsRow[]): void {
+    if (host !== this.#host) {
+      this.#endHost();
+      this.#host = host;
+      this.#hosts++;
+    }
+    this.#captures++;
+    this.#samples += all.samples;
+    this.#weight += all.weight;
+    this.#hostWeight += all.weight;
+    for (const row of rows) this.#addRow(row);
+  }
+
+  end(): TopGroup {
+    this.#endHost();
+    const { sortBy, limit } = this.#query;
+    const byShare = sortBy === 'self' ? 'selfShare' : 'totalShare';
+    const rows = [...this.#sums.values()].map((sum) => this.#rowOf(sum));
+    rows.sort((a, b) => b[byShare] - a[byShare] || b.totalShare - a.totalShare || compareRows(a, b));
+    return {
+      ...{ group: this.name, captures: this.#captures, hosts: this.#hosts },
+      ...{ samples: this.#samples, weight: this.#weight, rowCount: rows.length, rows: rows.slice(0, limit) },
+    };
+  }
+
+  #addRow({ name, object, self, total }: TotalsRow): void {
+    const key = `${name}\0${object}`;
+    const sum = this.#sums.get(key) ?? this.#newSum(key, name, object);
+    sum.self.samples += self.samples;
+    sum.self.weight += self.weight;
+    sum.total.samples += total.samples;
+    sum.total.weight += total.weight;
+    if (!this.#query.eachHostEqual) return;
+    const ofHost = this.#hostSums.get(key) ?? { self: 0, total: 0 };
+    ofHost.self += self.weight;
+    ofHost.total += total.weight;
+    this.#hostSums.set(key, ofHost);
+  }
+
+  #newSum(key: string, name: string, object: string): Sum {
+    if (this.#sums.size >= MOST_ROWS) {
+      throw fail(
+        'exhausted',
+        `the profiles have more than ${MOST_ROWS} different ${this.#query.of}`,
+        'ask for fewer captures (--on, --since, --until), or --by dso or comm',
+      );
+    }
+    const nothing = () => ({ samples: 0, weight: 0 });
+    const sum: Sum = { name, object, self: nothing(), total: nothing(), selfShares: 0, totalShares: 0 };
+    this.#sums.set(key, sum);
+    return sum;
+  }
+
+  #endHost(): void {
+    if (this.#hostWeight > 0) this.#weighedHosts++;
+    for (const [key, { self, total }] of this.#hostSums) {
+      const sum = this.#sums.get(key);
+      if (sum === undefined || this.#hostWeight === 0) continue;
+      sum.selfShares += self / this.#hostWeight;
+      sum.totalShares += total / this.#hostWeight;
+    }
+    this.#hostSums.clear();
+    this.#hostWeight = 0;
+  }
+
+  #rowOf({ name, object, self, total, selfShares, totalShares }: Sum): TopRow {
+    const isEqual = this.#query.eachHostEqual;
+    const share = (part: number, whole: number) => (whole === 0 ? 0 : part / whole);
+    return {
+      ...{ name, object, self, total },
+      selfShare: isEqual ? share(selfShares, this.#weighedHosts) : share(self.weight, this.#weight),
+      totalShare: isEqual ? share(totalShares, this.#weighedHosts) : share(total.weight, this.#weight),
+    };
+  }
+}
+
+function byGroupAndHost(a: TopCapture, b: TopCapture): number {
+  return compare(a.group, b.group) || compare(a.host, b.host) || compare(a.jobId, b.jobId);
+}
+
+function compareRows(a: TopRow, b: TopRow): number {
+  return compare(a.name, b.name) || compare(a.object, b.object);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
