@@ -80,6 +80,21 @@ module.exports = {
       to: { path: '^controller/questions/' },
     },
     {
+      name: 'pull-sees-apps-only',
+      comment: 'what is pulled from an app in this process is pulled from a server: only the App is asked',
+      severity: 'error',
+      from: { path: '^controller/pull/' },
+      to: {
+        path: '^controller/',
+        pathNot: [
+          '^controller/(pull|export|views)/',
+          '^controller/(api|directories)\\.ts$',
+          '^controller/fleet/selector\\.ts$',
+          '^controller/jobs/(capture-gives|fan-out|owner)\\.ts$',
+        ],
+      },
+    },
+    {
       name: 'jobs-know-no-cli',
       severity: 'error',
       from: { path: '^controller/(jobs|questions|app\\.ts)' },

@@ -2,6 +2,7 @@
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { CERTIFICATE_ROLES } from '../../proto/certificate-role.js';
 import { APPROVAL_RULES } from '../approval/approval.js';
+import { PULL_FORMATS } from '../pull/manifest.js';
 import { TOP_BY } from '../questions/top-question.js';
 import { ROLES } from '../users/role.js';
 import { NORMALISATIONS } from '../views/profile-difference.js';
@@ -134,6 +135,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   'top --format': TOP_FORMATS,
   '--by': TOP_BY,
   'import --format': FILE_FORMATS,
+  'pull --formats': PULL_FORMATS,
 };
 
 function isHidden(command: CommandUnknownOpts): boolean {

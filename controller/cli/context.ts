@@ -72,6 +72,8 @@ export interface CommandContext {
   readonly io: CliIo;
   readonly version: string;
   readonly isJson: boolean;
+  /** Address of the server that does it all; undefined: this process. */
+  readonly server: string | undefined;
   /** For stdout. */
   readonly colours: Colours;
   /** Open the app, use it, close it again whatever happens. */
@@ -92,6 +94,7 @@ export function createContext(dependencies: CliDependencies, globals: GlobalOpti
     io,
     version: dependencies.version,
     isJson: globals.json === true,
+    server: appOptions.server?.url,
     colours: colours(io.isStdoutTty, io.env),
     async withApp(use) {
       const app = await dependencies.openApp(appOptions);

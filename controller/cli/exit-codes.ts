@@ -33,7 +33,7 @@ export const EXIT_CODE_TABLE: readonly ExitCodeMeaning[] = [
   { code: EXIT.partial, meaning: 'some hosts gave a result and some did not' },
   { code: EXIT.notFound, meaning: 'no such job, host, process, script, file or artifact' },
   { code: EXIT.unreachable, meaning: 'a host cannot be reached, or one side does not trust the other' },
-  { code: EXIT.badData, meaning: 'a file or an answer cannot be read' },
+  { code: EXIT.badData, meaning: 'a file or an answer cannot be read, or was changed' },
   { code: EXIT.notAllowed, meaning: 'the host refuses or cannot: permission, policy, a tool that is not installed' },
   { code: EXIT.defect, meaning: 'a defect of perftrawl' },
   { code: EXIT.interrupted, meaning: 'cancelled: two times Ctrl-C, or `jobs cancel` from elsewhere' },

@@ -5,6 +5,7 @@ import { histogramTotals } from '../../profile/histogram-series.js';
 import { type Loss, mergeLosses } from '../../profile/loss.js';
 import type { Profile } from '../../profile/profile.js';
 import type { App, HostRun, Job } from '../api.js';
+import type { ExportOptions } from '../export/exporter.js';
 import { exporters } from '../export/formats.js';
 import type { Report } from '../export/report.js';
 import { counterTable } from '../views/counter-table.js';
@@ -18,6 +19,8 @@ interface ReportWords {
   /** Of this program. */
   readonly version: string;
   readonly notes: readonly string[];
+  /** Of the first event; absent: a flame graph for each event, under its name. */
+  readonly flameGraph?: { readonly title: string; readonly options: ExportOptions };
 }
 
 /** Lines of a script that the report holds of each host. */
@@ -37,7 +40,7 @@ export async function jobHtmlReport(app: App, job: Job, words: ReportWords): Pro
     parts: runs.flatMap(partsOfRun),
     hosts: await hostsOf(app, runs),
     ...(counters === undefined ? {} : { counters }),
-    flameGraphs: profile === undefined ? [] : [{ title: 'Code that causes page faults', svg: flameGraph(profile) }],
+    flameGraphs: profile === undefined ? [] : flameGraphsOf(profile, words),
     ...(histograms === undefined ? {} : { histograms }),
     hostHistograms: await hostHistogramsOf(app, runs),
     text: await textOf(app, runs),
@@ -108,15 +111,16 @@ function sumsOf(series: CounterSeries | undefined): Record<string, number> {
   return Object.fromEntries(sums);
 }
 
-function flameGraph(profile: Profile): string {
+function flameGraphsOf(profile: Profile, { flameGraph }: ReportWords): Report['flameGraphs'] {
+  if (flameGraph !== undefined) return [{ title: flameGraph.title, svg: svgOf(profile, flameGraph.options) }];
+  const events = profile.sampleTypes.filter((_, i) => i % 2 === 1).map(({ type }) => type);
+  return events.map((event) => ({ title: event, svg: svgOf(profile, { event, title: event }) }));
+}
+
+function svgOf(profile: Profile, options: ExportOptions): string {
   const exporter = exporters.svg;
   if (exporter.needs === 'series') return '';
-  const parts = exporter.write(profile, {
-    title: 'Page faults by code',
-    palette: 'mem',
-    countName: 'faults',
-    width: FLAME_GRAPH_WIDTH,
-  });
+  const parts = exporter.write(profile, { ...options, width: FLAME_GRAPH_WIDTH });
   return [...parts].map((part) => (typeof part === 'string' ? part : Buffer.from(part).toString('utf8'))).join('');
 }
 

@@ -15,6 +15,7 @@ import { histCommand } from './commands/hist.js';
 import { hostsCommand } from './commands/hosts.js';
 import { importCommand } from './commands/import.js';
 import { jobsCommand } from './commands/jobs.js';
+import { pullCommand } from './commands/pull.js';
 import { recordCommand } from './commands/record.js';
 import { serveCommand } from './commands/serve.js';
 import { showCommand } from './commands/show.js';
@@ -23,6 +24,7 @@ import { statCommand } from './commands/stat.js';
 import { textCommand } from './commands/text.js';
 import { topCommand } from './commands/top.js';
 import { usersCommand } from './commands/users.js';
+import { verifyCommand } from './commands/verify.js';
 import { versionCommand } from './commands/version.js';
 import { completeWordsCommand } from './complete-words.js';
 import type { GlobalOptions } from './context.js';
@@ -32,19 +34,8 @@ import { UsageError } from './usage-error.js';
 /** In the order of the help. */
 const COMMANDS: readonly { readonly group: string; readonly makers: readonly CommandMaker[] }[] = [
   { group: 'Capture:', makers: [recordCommand, statCommand, stapCommand, faultsCommand, importCommand] },
-  {
-    group: 'Look:',
-    makers: [
-      showCommand,
-      topCommand,
-      diffCommand,
-      histCommand,
-      textCommand,
-      exportCommand,
-      artifactsCommand,
-      jobsCommand,
-    ],
-  },
+  { group: 'Look:', makers: [showCommand, topCommand, diffCommand, histCommand, textCommand, jobsCommand] },
+  { group: 'Take away:', makers: [exportCommand, artifactsCommand, pullCommand, verifyCommand] },
   { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand, auditCommand, enrollTokenCommand] },
   { group: 'Server:', makers: [serveCommand, usersCommand] },
   { group: 'On a single machine:', makers: [foldCommand, agentCommand, policyCommand] },

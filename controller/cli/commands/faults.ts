@@ -47,6 +47,11 @@ interface FaultsRequest {
   readonly file: string | undefined;
 }
 
+const FAULT_GRAPH = {
+  title: 'Code that causes page faults',
+  options: { title: 'Page faults by code', palette: 'mem', countName: 'faults' },
+} as const;
+
 /** @throws UsageError */
 function parseFaults(flags: FaultsFlags): FaultsRequest {
   const target = parseStapTarget(flags);
@@ -88,7 +93,9 @@ async function runFaults(context: CommandContext, request: FaultsRequest): Promi
     const notes = faultNotes(await app.hostRuns(job.id), await app.series(job.id));
     const written: string[] = [];
     if (file !== undefined) {
-      const report = await jobHtmlReport(app, job, { title: 'Page faults', version: context.version, notes });
+      const report = await jobHtmlReport(app, job, {
+        ...{ title: 'Page faults', version: context.version, notes, flameGraph: FAULT_GRAPH },
+      });
       await writeFileOf(reportHtml(report), file);
       written.push(file);
     }

@@ -34,6 +34,8 @@ describe('every command', () => {
     'text',
     'export',
     'artifacts',
+    'pull',
+    'verify',
     'jobs',
     'jobs ls',
     'jobs show',
