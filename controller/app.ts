@@ -65,6 +65,8 @@ export interface AppOptions {
   readonly ssh?: AppSshOptions;
   /** Where agents that dial in are taken; absent: none are. */
   readonly dialIn?: AppDialInOptions;
+  /** The app is a server's: of a file of SQLite there is one at a time. */
+  readonly isServing?: boolean;
   /** Jobs that have to wait for a second person; default: none. */
   readonly approve?: ApprovalRule;
   readonly clock?: Clock;
@@ -135,12 +137,15 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   const inventory = await readInventory(configDir, options.inventoryPath);
   const caDirectory = path.join(configDir, 'ca');
   const identityFiles = { ...identityFilesIn(caDirectory, 'controller'), ...inventory.identity };
-  const {
-    name: store,
-    env,
-    homeDirectory,
-  } = options.store ?? { name: `sqlite:${path.join(dataDir, 'perftrawl.db')}`, env: {}, homeDirectory: dataDir };
-  const database = await openStore({ store, env, homeDirectory, userName: userInfo().username, clock, random });
+  const place = options.store ?? {
+    name: `sqlite:${path.join(dataDir, 'perftrawl.db')}`,
+    env: {},
+    homeDirectory: dataDir,
+  };
+  const database = await openStore({
+    ...{ store: place.name, env: place.env, homeDirectory: place.homeDirectory, userName: userInfo().username },
+    ...{ isServing: options.isServing ?? false, clock, random },
+  });
   const ssh = options.ssh === undefined ? undefined : openSsh(options.ssh, inventory, dataDir);
   const audit = storedAudit(sqlAuditStore(database), () => clock.now());
   const identity = await identityServices({

@@ -15,18 +15,20 @@ export interface OpenStoreOptions {
   readonly homeDirectory: string;
   /** The name of the user of this process. */
   readonly userName: string;
+  /** The process serves it: one at a time may do that with a file of SQLite. */
+  readonly isServing?: boolean;
   readonly clock: Clock;
   readonly random: () => number;
 }
 
 /** @throws FailureError 'bad-request' for a text that names none, and those of openSqlite and openPostgres */
 export async function openStore(options: OpenStoreOptions): Promise<SqlDatabase> {
-  const { store, env, homeDirectory, userName, clock, random } = options;
+  const { store, env, homeDirectory, userName, isServing = false, clock, random } = options;
   if (isPostgresUrl(store)) {
     const target = parsePostgresUrl(store, env, userName);
     return openPostgres({ target, env, homeDirectory, clock, random });
   }
-  return openSqlite(sqliteFile(store), clock.now());
+  return openSqlite(sqliteFile(store), clock.now(), isServing);
 }
 
 /** @throws FailureError 'bad-request' */

@@ -1,10 +1,12 @@
 // The file of SQLite: versions, damage, several processes.
 import { spawn } from 'node:child_process';
-import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { newestVersion } from '../../../controller/store/migrations.js';
 import { sqlControlStore } from '../../../controller/store/sql-control-store.js';
 import { sqlSampleStore } from '../../../controller/store/sql-sample-store.js';
 import { openSqlite } from '../../../controller/store/sqlite-database.js';
@@ -13,6 +15,7 @@ import { bundleProgram } from '../bundle-program.js';
 import { drawSeries } from '../draw-histogram.js';
 import { STAT } from '../specs.js';
 import { job as aJob } from './control-store-contract.js';
+import { makeFileOfVersion1 } from './first-version.js';
 
 describe('the database file', () => {
   let directory: string;
@@ -43,29 +46,87 @@ describe('the database file', () => {
     await again.close();
   });
 
-  it('of the program before is brought up to date, with its jobs', async () => {
-    const before = openSqlite(file, 1);
-    const request = { spec: STAT, hosts: [], selectorText: '', requester: '', maxParallel: 1, grace: 1, note: '' };
-    const job = { id: 'a', request, state: 'running', created: 1, ended: 0, owner: '', ownerSeen: 1 } as const;
-    const control = sqlControlStore(before);
+  it('of the first program is brought up to date with its jobs, and a copy of what it was is kept beside it', async () => {
+    await mkdir(join(directory, 'sub'));
     const run = { jobId: 'a', host: 'h', captureId: 'a.h', state: 'waiting', sequence: 0, started: 0, ended: 0 };
-    await control.createJob({ ...job, isCancelRequested: false }, []);
-    await before.close();
-    const raw = new Database(file);
-    raw.exec('drop table histogram_series; drop table text_lines; drop table users; drop table approval_decisions');
-    raw.exec('drop table pending_releases; drop index jobs_by_owner; alter table jobs drop column requester');
-    raw.exec('drop table certificates; drop table enroll_tokens; drop table enrolled_hosts');
-    raw.exec('delete from migrations where version > 1');
-    // As the first version wrote them: without parts.
-    raw.prepare('insert into host_runs values (?, ?, 0, ?, ?)').run('a', 'h', 'waiting', JSON.stringify(run));
-    raw.close();
+    const request = { spec: STAT, hosts: [], selectorText: '', requester: 'me', maxParallel: 1, grace: 1, note: '' };
+    makeFileOfVersion1(file, [{ id: 'a', request, run }]);
+    const before = new Database(file, { readonly: true });
+    const dump = (database: Database.Database) =>
+      ['jobs', 'host_runs'].map((table) => database.prepare(`select * from ${table}`).all());
+    const was = dump(before);
+    before.close();
     const after = openSqlite(file, 2);
+    expect(await sqlControlStore(after).job('a')).toMatchObject({ id: 'a', request, state: 'running' });
     expect(await sqlControlStore(after).hostRuns('a')).toMatchObject([{ host: 'h', parts: [], module: undefined }]);
     const key = { jobId: 'a', host: 'h' };
     expect(await sqlSampleStore(after).histograms(key)).toBeUndefined();
     await sqlSampleStore(after).put(key, { chunks: [], series: undefined, histograms: drawSeries('1:1'), text: [] });
     expect(await sqlSampleStore(after).histograms(key)).toEqual(drawSeries('1:1'));
     await after.close();
+    const copy = new Database(`${file}.before-v${newestVersion}`, { readonly: true });
+    expect([dump(copy), copy.prepare('select version from migrations').pluck().all()]).toEqual([was, [1]]);
+    copy.close();
+    // Whoever opens it again makes no other copy.
+    await openSqlite(file, 3).close();
+    expect((await readdir(join(directory, 'sub'))).sort()).toEqual([
+      'perftrawl.db',
+      `perftrawl.db.before-v${newestVersion}`,
+    ]);
+  });
+
+  it('of an older program that is damaged is not brought up to date', async () => {
+    await mkdir(join(directory, 'sub'));
+    const request = { note: 'x'.repeat(100_000) };
+    makeFileOfVersion1(file, [{ id: 'a', request, run: {} }]);
+    const { size } = await stat(file);
+    const handle = await open(file, 'r+');
+    await handle.write(Buffer.alloc(4096, 0xaa), 0, 4096, (size / 4096 - 2) * 4096);
+
+    await handle.close();
+    const before = await readFile(file);
+    expect(failureOf(() => openSqlite(file, 2))).toMatchObject({
+      ...{
+        code: 'bad-data',
+        message: expect.stringMatching(/is damaged|malformed/),
+        remedy: expect.stringContaining('left as it is'),
+      },
+    });
+    expect(await readFile(file)).toEqual(before);
+  });
+
+  it('of another program is left alone', async () => {
+    await mkdir(join(directory, 'sub'));
+    const other = new Database(file);
+    other.exec('create table bookmarks (url text)');
+    other.close();
+    const before = await readFile(file);
+    expect(failureOf(() => openSqlite(file, 2))).toMatchObject({
+      code: 'bad-data',
+      message: expect.stringContaining('another program'),
+    });
+    expect(await readFile(file)).toEqual(before);
+  });
+
+  it('is served by one process at a time, which the refusal names, and used by others beside it', async () => {
+    const serving = openSqlite(file, 1, true);
+    expect(failureOf(() => openSqlite(file, 2, true))).toMatchObject({
+      ...{ code: 'conflict', message: `${file} is served already, by process ${process.pid}` },
+    });
+    const beside = openSqlite(file, 2);
+    await beside.close();
+    await serving.close();
+    const next = openSqlite(file, 3, true);
+    await next.close();
+    const program = await bundleProgram('store/serving-main.ts');
+    const child = spawn(process.execPath, [program.file, file], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    expect(failureOf(() => openSqlite(file, 4, true)).message).toContain(`process ${child.pid}`);
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+    await openSqlite(file, 5, true).close();
+    await program.remove();
   });
 
   it('of an older program lets jobs go on that were decided on, and did not hear of it', async () => {
