@@ -29,6 +29,7 @@ import type { Approvals } from './approval/approval.js';
 import type { WrittenEntry } from './audit/audit-entry.js';
 import type { Identities } from './enroll/identities.js';
 import type { Questions } from './questions/top-question.js';
+import type { Teams } from './users/team.js';
 import type { Users } from './users/users.js';
 
 /** How a host is reached. */
@@ -79,6 +80,32 @@ export interface JobRequest {
   readonly sync?: SyncStart;
   /** How `hosts` were drawn; absent: they are all that were meant. */
   readonly sample?: Sample;
+  /** Whose quota it counts against on a server, and whose share of it; absent: `default`. */
+  readonly team?: string;
+  /** Before jobs of the same team that have a lower one; absent: `normal`. */
+  readonly priority?: Priority;
+  /** To find the job again: `ticket=OPS-12`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Hosts begin at moments spread evenly over so long, each at the same one each time; absent: as soon as they can. */
+  readonly spread?: Milliseconds;
+  /** A server starts it at this time or later, milliseconds since 1970 UTC; absent: as soon as it can. */
+  readonly notBefore?: number;
+  /** The schedule that asked for it, and the tick; absent: a person did. */
+  readonly schedule?: ScheduleRef;
+}
+
+export const PRIORITIES = ['low', 'normal', 'high'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+export interface ScheduleRef {
+  /** Name of the schedule. */
+  readonly name: string;
+  /** When it was due, milliseconds since 1970 UTC. */
+  readonly due: number;
+  /** Why it ran besides its calendar: `run now`, or the alert. */
+  readonly cause?: string;
+  /** At most one job of the schedule runs at a time: the next one waits in the queue. */
+  readonly isSerial?: true;
 }
 
 /** So many hosts, or so much of all of them. */
@@ -116,6 +143,8 @@ export interface HealthLimit {
 /** Which hosts were drawn, so that what they gave can be weighted, and the same be drawn again. */
 export interface Sample {
   readonly seed: string;
+  /** As asked for; absent in jobs of older versions. */
+  readonly size?: Share;
   /** Hosts that it was drawn from. */
   readonly of: number;
   /** Label whose values are the strata. */
@@ -127,11 +156,12 @@ export interface Sample {
 }
 
 /**
- * `awaiting-approval`: a second person has to approve it first. `interrupted`: the controller went away; `jobs resume` takes it up.
- * `partial`: some hosts failed.
+ * `awaiting-approval`: a second person has to approve it first. `queued`: a server starts it when its turn has come. `interrupted`: the
+ * controller went away; `jobs resume` takes it up. `partial`: some hosts failed.
  */
 export type JobState =
   | 'awaiting-approval'
+  | 'queued'
   | 'running'
   | 'interrupted'
   | 'succeeded'
@@ -146,8 +176,21 @@ export interface Job {
   readonly state: JobState;
   /** Milliseconds since 1970 UTC. */
   readonly created: number;
+  /** 0 before it runs. */
+  readonly started: number;
   /** 0 while it runs. */
   readonly ended: number;
+  /** Of a queued one. */
+  readonly queue?: QueuePlace;
+}
+
+/** Where a job is in the queue. */
+export interface QueuePlace {
+  /** From 1, in the order in which they would start if nothing else came. */
+  readonly position: number;
+  readonly of: number;
+  /** What it waits for, for a person to read. */
+  readonly waitsFor: string;
 }
 
 /** One host's part of a job. `lost`: the agent or its capture went away before the end. `skipped`: the rollout stopped before its turn. */
@@ -269,9 +312,24 @@ export interface RunOptions {
   readonly abandon?: AbortSignal;
 }
 
+/** Jobs to which all that is given applies, the newest first. */
 export interface JobFilter {
   readonly limit: number;
   readonly state?: JobState;
+  /** Created at or after, and before; milliseconds since 1970 UTC. */
+  readonly since?: number;
+  readonly until?: number;
+  /** Words of notes, labels, selectors, requesters, events and scripts; each of them, or the beginning of it, in any order. */
+  readonly search?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly team?: string;
+  readonly requester?: string;
+  /** Name of a schedule. */
+  readonly schedule?: string;
+  /** Name of a host that the job is for. */
+  readonly host?: string;
+  /** Id of a job: only those that come after it in this order. */
+  readonly before?: string;
 }
 
 /** What a host answered, or why it did not. */
@@ -377,6 +435,8 @@ export interface App {
   ): Promise<readonly Answer<readonly RemovedFile[]>[]>;
   /** Who may use the server, and who is asking. */
   readonly users: Users;
+  /** What teams may have of a server. */
+  readonly teams: Teams;
   /** Of jobs that wait for a second person. */
   readonly approvals: Approvals;
   /** Who may be a host, by which certificate. */

@@ -3,8 +3,8 @@ import { hostname, userInfo } from 'node:os';
 import path from 'node:path';
 import type { AgentApi } from '../proto/agent-api.js';
 import { fail, toFailure } from '../proto/failure.js';
-import type { AgentDelivery, Answer, App, Host, HostRun, Job, RunOptions } from './api.js';
-import { type ApprovalRule, scriptsToRead } from './approval/approval.js';
+import type { AgentDelivery, Answer, App, Host } from './api.js';
+import type { ApprovalRule } from './approval/approval.js';
 import { jobApprovals } from './approval/job-approvals.js';
 import { type ReadableAudit, storedAudit } from './audit/audit.js';
 import { auditLogs } from './audit/audit-logs.js';
@@ -21,20 +21,22 @@ import { defaultIntakeLimits } from './jobs/capture-intake.js';
 import { withDeadline } from './jobs/deadline.js';
 import { fanOut, taskQueue } from './jobs/fan-out.js';
 import { IntakeRoom } from './jobs/intake-room.js';
-import { newJobId } from './jobs/job-id.js';
-import { checkRequest, findJob, listJobs, toJob } from './jobs/job-lookup.js';
+import { JobDesk } from './jobs/job-desk.js';
+import { findJob } from './jobs/job-lookup.js';
 import { jobResults } from './jobs/job-results.js';
-import { isEnded, type JobRunTools, runJob } from './jobs/job-run.js';
+import type { JobRunTools } from './jobs/job-run.js';
 import { ModuleCache } from './jobs/module-cache.js';
 import { processOwners } from './jobs/owner.js';
 import { PendingReleases } from './jobs/pending-releases.js';
+import type { QueueLimits } from './jobs/queue-policy.js';
+import { storedTeams } from './jobs/stored-teams.js';
 import { storedQuestions } from './questions/answer-top.js';
-import type { StoredJob } from './store/control-store.js';
 import { openStore } from './store/open-store.js';
 import { sqlApprovalStore } from './store/sql-approval-store.js';
 import { sqlAuditStore } from './store/sql-audit-store.js';
 import { sqlControlStore } from './store/sql-control-store.js';
 import { sqlIdentityStore } from './store/sql-identity-store.js';
+import { sqlJobQueue } from './store/sql-job-queue.js';
 import { sqlReleaseStore } from './store/sql-release-store.js';
 import { sqlSampleStore } from './store/sql-sample-store.js';
 import { sqlUserStore } from './store/sql-user-store.js';
@@ -67,6 +69,8 @@ export interface AppOptions {
   readonly dialIn?: AppDialInOptions;
   /** The app is a server's: of a file of SQLite there is one at a time. */
   readonly isServing?: boolean;
+  /** Of a server: jobs wait for their turn within these bounds. Absent: whoever asks for a job runs it at once. */
+  readonly queue?: QueueLimits;
   /** Jobs that have to wait for a second person; default: none. */
   readonly approve?: ApprovalRule;
   readonly clock?: Clock;
@@ -115,8 +119,8 @@ export interface LocalApp extends App {
   readonly revocations: Revocations;
   /** What was asked of this controller, and what came of it. */
   readonly audit: ReadableAudit;
-  /** Ids of jobs that were decided on, by whatever process, and that nobody has taken up since; the oldest first. */
-  unstarted(limit: number): Promise<readonly string[]>;
+  /** Id of the queued job whose turn it is: it is running then, and `run` has to follow. Undefined when there is none. */
+  takeTurn(): Promise<string | undefined>;
   /** The same app as used by somebody else: what he asks for is written down as his. */
   actingFor(actor: Actor): App;
 }
@@ -129,7 +133,6 @@ const sendAllowance = 150_000;
 const handshakesAtOnce = 16;
 /** Hosts that are asked at the same time. */
 const askedAtOnce = 32;
-const cancelPoll = 200;
 
 /** @throws FailureError 'bad-request' for the inventory, and those of openStore */
 export async function createApp(options: AppOptions): Promise<LocalApp> {
@@ -203,41 +206,6 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       return { jobId, controller: localName, approvers };
     },
   };
-  /** Owners that `submit` wrote down: they hold a job until it is run. */
-  const submitted = new Set<string>();
-
-  async function take(job: StoredJob): Promise<string> {
-    if (job.state === 'awaiting-approval') {
-      const remedy = `somebody else has to read it: perftrawl jobs approve ${job.id}`;
-      throw fail('refused', `job ${job.id} waits for approval`, remedy);
-    }
-    if (job.state !== 'running') throw fail('conflict', `job ${job.id} has ended: it ${stateText(job)}`);
-    if (!submitted.has(job.owner) && owners.isAlive(job.owner, job.ownerSeen)) {
-      throw fail('conflict', `job ${job.id} is run by another process`, 'wait for it, or cancel it');
-    }
-    const owner = owners.claim();
-    if (!(await control.claimJob(job.id, job.owner, owner, clock.now()))) {
-      owners.release(owner);
-      throw fail('conflict', `job ${job.id} was just taken up by another process`, 'wait for it, or cancel it');
-    }
-    submitted.delete(job.owner);
-    owners.release(job.owner);
-    return owner;
-  }
-
-  async function run(id: string, runOptions: RunOptions): Promise<Job> {
-    const job = await findJob(control, id);
-    const owner = await take(job);
-    try {
-      await runJob(job, owner, runOptions, tools);
-    } finally {
-      owners.release(owner);
-    }
-    const ended = toJob(await findJob(control, job.id), owners);
-    runOptions.onEvent({ kind: 'job', job: ended });
-    return ended;
-  }
-
   function ask<T>(
     hosts: readonly Host[],
     doing: string,
@@ -257,11 +225,13 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     });
   }
 
+  const queue = sqlJobQueue(database);
+  const desk = new JobDesk({ tools, owners, approve, ask, queue, limits: options.queue });
   const approvals = jobApprovals({
     ...{ decisions, now: () => clock.now() },
     findJob: (id) => findJob(control, id),
     async cancelReleased(id) {
-      await run(id, { signal: new AbortController().signal, onEvent: () => undefined });
+      await desk.run(id, { signal: new AbortController().signal, onEvent: () => undefined });
     },
   });
   const users = storedUsers({
@@ -279,6 +249,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     revocations: identity.revocations,
     identities: identity.identities,
     approvals,
+    teams: storedTeams(queue),
     hosts(selectorText) {
       const selector = parseSelector(selectorText);
       return identity.hosts().filter((host) => matchesSelector(host, selector));
@@ -291,74 +262,15 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     scripts: (hosts, signal) =>
       ask(hosts, 'listing the SystemTap scripts of', signal, (api, limited) => api.listScripts(limited)),
 
-    async submit(request) {
-      checkRequest(request);
-      const created = clock.now();
-      const id = newJobId(created, random);
-      const waits = scriptsToRead(request.spec, approve).length > 0;
-      const owner = waits ? '' : owners.claim();
-      const runs = request.hosts.map((host) => newRun(id, host));
-      const job: StoredJob = {
-        ...{ id, request, state: waits ? 'awaiting-approval' : 'running', created, ended: 0, owner },
-        ...{ ownerSeen: created, isCancelRequested: false },
-      };
-      await control.createJob(job, runs);
-      if (!waits) submitted.add(owner);
-      return toJob(job, owners);
-    },
-    run,
-    resume: run,
-
-    async cancel(id, signal) {
-      const job = await findJob(control, id);
-      if (job.state === 'awaiting-approval') await control.cancelAwaiting(job.id);
-      else if (job.state !== 'running') return toJob(job, owners);
-      await control.requestCancel(job.id);
-      const runs = (await control.hostRuns(job.id)).filter(
-        (hostRun) => !isEnded(hostRun) && hostRun.state !== 'waiting',
-      );
-      const captureOf = new Map(runs.map((hostRun) => [hostRun.host, hostRun.captureId]));
-      const hosts = job.request.hosts.filter((host) => captureOf.has(host.name));
-      // Whether an agent could be told shows in the state of its host run, which the owner of the job writes.
-      await ask(hosts, 'cancelling the capture on', signal, (api, limited, host) =>
-        api.stopCapture(captureOf.get(host.name) ?? '', true, limited),
-      );
-      for (;;) {
-        const now = await findJob(control, job.id);
-        if (now.state !== 'running') return toJob(now, owners);
-        if (submitted.has(now.owner) || !owners.isAlive(now.owner, now.ownerSeen)) {
-          return run(job.id, { signal, onEvent: () => undefined });
-        }
-        if ((await clock.sleep(cancelPoll, signal)) === 'aborted') {
-          throw fail('deadline', `job ${job.id} is being cancelled by the process that runs it, and has not ended yet`);
-        }
-      }
-    },
-
-    async job(id) {
-      return toJob(await findJob(control, id), owners);
-    },
-    jobs: (filter) => listJobs(control, owners, filter),
-    unstarted: (limit) => control.unowned(limit),
-    async hostRuns(jobId) {
-      return control.hostRuns((await findJob(control, jobId)).id);
-    },
-    async deleteJob(jobId) {
-      const job = await findJob(control, jobId);
-      if (toJob(job, owners).state === 'running') {
-        throw fail('conflict', `job ${job.id} is running`, `cancel it first: perftrawl jobs cancel ${job.id}`);
-      }
-      const runs = new Map((await control.hostRuns(job.id)).map((hostRun) => [hostRun.host, hostRun]));
-      await fanOut(job.request.hosts, askedAtOnce, async (host) => {
-        const hostRun = runs.get(host.name);
-        if (hostRun === undefined) return;
-        // Of one that has ended only artifacts are left; what an interrupted job began nobody will fetch.
-        const isHeld = isEnded(hostRun) ? hostRun.artifacts.length > 0 : hostRun.state !== 'waiting';
-        if (isHeld) await releases.drop(host, hostRun);
-      });
-      await samples.deleteJob(job.id);
-      await control.deleteJob(job.id);
-    },
+    submit: (request) => desk.submit(request),
+    run: (id, runOptions) => desk.run(id, runOptions),
+    resume: (id, runOptions) => desk.resume(id, runOptions),
+    cancel: (id, signal) => desk.cancel(id, signal),
+    job: (id) => desk.job(id),
+    jobs: (filter) => desk.jobs(filter),
+    takeTurn: () => desk.takeTurn(),
+    hostRuns: async (jobId) => control.hostRuns((await findJob(control, jobId)).id),
+    deleteJob: (jobId) => desk.deleteJob(jobId),
 
     ...jobResults(tools),
     questions: storedQuestions(control, samples),
@@ -381,7 +293,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
         return ssh.clean(host, limited);
       }),
     async close() {
-      for (const owner of submitted) owners.release(owner);
+      desk.close();
       await releases.settle();
       await pool.close();
       await dialIn?.close();
@@ -415,17 +327,4 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
     });
     return made;
   };
-}
-
-function newRun(jobId: string, host: Host): HostRun {
-  return {
-    ...{ jobId, host: host.name, captureId: `${jobId}.${host.name}`, state: 'waiting', captureState: undefined },
-    ...{ sequence: 0, started: 0, ended: 0, failure: undefined, losses: [], cost: undefined },
-    ...{ artifacts: [], commandLines: [], parts: [], module: undefined },
-    progress: { elapsed: 0, samples: 0, bytes: 0, lost: 0 },
-  };
-}
-
-function stateText(job: StoredJob): string {
-  return job.state === 'cancelled' ? 'was cancelled' : `${job.state === 'partial' ? 'partly ' : ''}${job.state}`;
 }

@@ -19,6 +19,8 @@ export const AUDITED_ACTS = [
   'hosts-cleaned',
   /** Whose logs were found in order, and where they ended. */
   'verify-hosts',
+  'set-team',
+  'reset-team',
   'add-user',
   'revoke-user',
   'revoke-certificate',

@@ -14,11 +14,22 @@ export function auditedApp<T extends App>(app: T, audit: Audit, actor: Actor): T
   const users: T['users'] = {
     ...app.users,
     add: (request) => {
-      const { name, role, ttl, withToken } = request;
-      const detail = { role, withToken, ...(ttl === undefined ? {} : { ttl }) };
+      const { name, role, team, ttl, withToken } = request;
+      const detail = {
+        role,
+        ...(team === undefined ? {} : { team }),
+        withToken,
+        ...(ttl === undefined ? {} : { ttl }),
+      };
       return act({ what: 'add-user', subject: name.slice(0, 80), detail }, () => app.users.add(request));
     },
     revoke: (name) => act({ what: 'revoke-user', subject: name.slice(0, 80) }, () => app.users.revoke(name)),
+  };
+  const teams: App['teams'] = {
+    ...app.teams,
+    set: (team) =>
+      act({ what: 'set-team', subject: team.name.slice(0, 80), detail: { ...team } }, () => app.teams.set(team)),
+    reset: (name) => act({ what: 'reset-team', subject: name.slice(0, 80) }, () => app.teams.reset(name)),
   };
   const approvals: App['approvals'] = {
     get: (jobId) => app.approvals.get(jobId),
@@ -47,6 +58,7 @@ export function auditedApp<T extends App>(app: T, audit: Audit, actor: Actor): T
   return {
     ...app,
     users,
+    teams,
     approvals,
     identities,
     async resume(id, options) {

@@ -51,6 +51,10 @@ export interface ServerOptions {
   /** By which clients reach it. */
   readonly names: readonly string[];
   readonly approve: ApprovalRule;
+  /** Jobs that it runs at a time. */
+  readonly mostJobs: number;
+  /** Hosts that all jobs capture on at a time; 0: no bound. */
+  readonly mostHosts: number;
 }
 
 export interface RunningServer {

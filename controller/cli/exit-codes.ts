@@ -69,6 +69,7 @@ const OF_JOB: Record<JobState, ExitCode> = {
   partial: EXIT.partial,
   failed: EXIT.failed,
   cancelled: EXIT.interrupted,
+  queued: EXIT.ok,
   running: EXIT.ok,
   interrupted: EXIT.failed,
 };

@@ -59,7 +59,7 @@ function factsOf(job: Job, runs: readonly HostRun[]): Report['facts'] {
     { name: 'asked by', value: requester },
     { name: 'hosts', value: `${runs.length}${selectorText === '' ? '' : `, ${selectorText}`}` },
     { name: 'begun', value: `${momentText(job.created)} UTC` },
-    { name: 'took', value: job.ended === 0 ? '-' : durationText(job.ended - job.created) },
+    { name: 'took', value: job.ended === 0 ? '-' : durationText(job.ended - (job.started || job.created)) },
     ...(note === '' ? [] : [{ name: 'note', value: note }]),
     ...commands.map((value) => ({ name: 'ran', value })),
   ];

@@ -8,6 +8,7 @@ import type { FailureCode } from '../../proto/failure.js';
 import type { App, HostRun, Job } from '../api.js';
 import { histogramValue } from '../export/histogram-json.js';
 import { commonStarts } from '../jobs/agreed-start.js';
+import { DEFAULT_TEAM } from '../users/team.js';
 import { counterTable, counterTableText } from '../views/counter-table.js';
 import { eventColumns } from '../views/event-columns.js';
 import { lossText } from '../views/loss-text.js';
@@ -117,11 +118,31 @@ function topsOf(profile: Profile): EventTop[] {
   });
 }
 
+/** In the queue of a server. */
+function waitedText({ created, started }: Job): string {
+  return started - created < 1000 ? '' : `, after ${durationText(started - created)} in the queue`;
+}
+
+function belongingLines({ request }: Job): string[] {
+  const { team, priority, labels = {}, schedule } = request;
+  const named = Object.entries(labels).map(([key, value]) => `${printable(key)}=${printable(value)}`);
+  const cause = schedule?.cause === undefined ? '' : ` (${printable(schedule.cause)})`;
+  const parts = [
+    ...(schedule === undefined
+      ? []
+      : [`by schedule ${printable(schedule.name)}, due ${momentText(schedule.due)} UTC${cause}`]),
+    ...(team === undefined || team === DEFAULT_TEAM ? [] : [`team ${printable(team)}`]),
+    ...(priority === undefined || priority === 'normal' ? [] : [`${priority} priority`]),
+    ...(named.length === 0 ? [] : [`labels ${named.join(' ')}`]),
+  ];
+  return parts.length === 0 ? [] : [parts.join(', ')];
+}
+
 function headLines(context: CommandContext, job: Job, runs: readonly HostRun[]): string[] {
   const { io, colours } = context;
   const { spec, note } = job.request;
   const paint = job.state === 'succeeded' ? colours.green : job.state === 'running' ? colours.bold : colours.red;
-  const took = job.ended === 0 ? '' : `, took ${durationText(job.ended - job.created)}`;
+  const took = job.ended === 0 ? '' : `, took ${durationText(job.ended - (job.started || job.created))}`;
   const right = { align: 'right' as const };
   const rows = runs.map((run) => {
     const { progress, cost, failure } = run;
@@ -155,7 +176,8 @@ function headLines(context: CommandContext, job: Job, runs: readonly HostRun[]):
   const width = hasReasons ? columns.length : columns.length - 1;
   return [
     `job ${colours.bold(job.id)} ${paint(job.state)}  ${printable(describeSpec(spec))}${note === '' ? '' : `  (${printable(note)})`}`,
-    `begun ${momentText(job.created)} UTC${took}`,
+    `begun ${momentText(job.started || job.created)} UTC${took}${waitedText(job)}`,
+    ...belongingLines(job),
     ...rolloutLines(job, runs),
     ...clockLines(runs),
     ...startLines(runs),
@@ -204,6 +226,10 @@ function nextLines(
 ): string[] {
   if (job.state === 'awaiting-approval')
     return [`somebody else has to read and approve it: perftrawl jobs approve ${job.id}`];
+  if (job.state === 'queued') {
+    const { position, of, waitsFor } = job.queue ?? { position: 1, of: 1, waitsFor: 'a server' };
+    return [`it is number ${position} of ${of} in the queue and waits for ${printable(waitsFor)}`];
+  }
   if (job.state === 'interrupted') return [`take it up again: perftrawl jobs resume ${job.id}`];
   if (job.state === 'running') return [`it is still running; end it with: perftrawl jobs cancel ${job.id}`];
   const next: string[] = [];

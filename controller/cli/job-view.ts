@@ -1,7 +1,7 @@
 // How a job goes, on stderr: redrawn lines on a terminal, one line per change otherwise.
 import type { CounterPoint } from '../../profile/counter-series.js';
 import type { CaptureEventBody, CaptureState } from '../../proto/capture.js';
-import type { HostRun, HostRunState, Job, JobEvent } from '../api.js';
+import type { HostRun, HostRunState, Job, JobEvent, QueuePlace } from '../api.js';
 import { valueText, weightText, withCommas } from '../views/number-text.js';
 import { printable } from '../views/printable.js';
 import type { CliIo } from './io.js';
@@ -59,6 +59,7 @@ class LineView implements JobView {
       this.#print(hostLine(event.run, this.#job));
     }
     if (event.kind === 'wave') this.note(waveText(event));
+    if (event.kind === 'job' && event.job.queue !== undefined) this.note(queueText(event.job.queue));
     if (event.kind === 'capture' && event.body.kind === 'counters') {
       for (const point of event.body.points) this.#print(`${event.host}: ${pointText(point)}`);
     } else if (event.kind === 'capture') {
@@ -95,6 +96,7 @@ class LiveView implements JobView {
   readonly #text: string[] = [];
   #note = '';
   #wave = '';
+  #queue = '';
   #drawn = 0;
   #drawnAt = Number.NEGATIVE_INFINITY;
 
@@ -108,6 +110,7 @@ class LiveView implements JobView {
   event(event: JobEvent): void {
     if (event.kind === 'host-run') this.#runs.set(event.run.host, event.run);
     if (event.kind === 'wave') this.#wave = `  ${waveText(event)}`;
+    if (event.kind === 'job') this.#queue = event.job.queue === undefined ? '' : `  ${queueText(event.job.queue)}`;
     if (event.kind === 'capture' && event.body.kind === 'counters') this.#counters.add(event.host, event.body);
     else if (event.kind === 'capture' && event.body.kind === 'histograms')
       this.#histograms.add(event.host, event.body.points);
@@ -156,8 +159,12 @@ class LiveView implements JobView {
     for (const run of this.#runs.values()) states.set(run.state, (states.get(run.state) ?? 0) + 1);
     const total = this.#job.request.hosts.length;
     const parts = [...states].map(([state, hosts]) => `${hosts} ${state}`);
-    return `job ${this.#job.id}  ${total} ${total === 1 ? 'host' : 'hosts'}${parts.length === 0 ? '' : `: ${parts.join(', ')}`}${this.#wave}`;
+    return `job ${this.#job.id}  ${total} ${total === 1 ? 'host' : 'hosts'}${parts.length === 0 ? '' : `: ${parts.join(', ')}`}${this.#queue}${this.#wave}`;
   }
+}
+
+function queueText({ position, of, waitsFor }: QueuePlace): string {
+  return `queued, ${position} of ${of}; waits for ${waitsFor}`;
 }
 
 /** What a person looks for first: trouble, then what runs, then the rest. */

@@ -16,7 +16,9 @@ const PERFTRAWL = fileURLToPath(new URL('../../../bin/perftrawl', import.meta.ur
 export async function openApp(
   options: AppOptions,
   io: CliIo,
-  more: Pick<OwnAppOptions, 'approve' | 'dialIn' | 'isServing' | 'onDelivery'> = { onDelivery: deliveryView(io) },
+  more: Pick<OwnAppOptions, 'approve' | 'dialIn' | 'isServing' | 'onDelivery' | 'queue'> = {
+    onDelivery: deliveryView(io),
+  },
 ): Promise<LocalApp> {
   const { dataDirectory: data, inventoryFile, sshConfigFile, store } = options;
   return createApp({

@@ -19,7 +19,7 @@ export async function openServer(
   io: CliIo,
   version: string,
 ): Promise<RunningServer> {
-  const { listen, agents, names, approve } = options;
+  const { listen, agents, names, approve, mostJobs, mostHosts } = options;
   const caDirectory = join(configDirectory(io.env, io.homeDirectory), 'ca');
   const own = identityFilesIn(caDirectory, 'server');
   const files: IdentityFiles = {
@@ -34,10 +34,10 @@ export async function openServer(
   });
   const log = serverLog(io.stderr, io.now);
   const dialIn = agents === undefined ? {} : { dialIn: { ...dialInOf(agents, log), identity: files } };
-  const app = await openApp(appOptions, io, { approve, isServing: true, ...dialIn });
+  const app = await openApp(appOptions, io, { approve, isServing: true, queue: { mostHosts }, ...dialIn });
   try {
     const server = await serveApp({
-      ...{ app, identity, listen, clock: systemClock, random: Math.random, name: hostname(), version },
+      ...{ app, identity, listen, clock: systemClock, random: Math.random, name: hostname(), version, mostJobs },
       log,
     });
     return {

@@ -21,6 +21,7 @@ import { serveCommand } from './commands/serve.js';
 import { showCommand } from './commands/show.js';
 import { stapCommand } from './commands/stap.js';
 import { statCommand } from './commands/stat.js';
+import { teamsCommand } from './commands/teams.js';
 import { textCommand } from './commands/text.js';
 import { topCommand } from './commands/top.js';
 import { usersCommand } from './commands/users.js';
@@ -37,7 +38,7 @@ const COMMANDS: readonly { readonly group: string; readonly makers: readonly Com
   { group: 'Look:', makers: [showCommand, topCommand, diffCommand, histCommand, textCommand, jobsCommand] },
   { group: 'Take away:', makers: [exportCommand, artifactsCommand, pullCommand, verifyCommand] },
   { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand, auditCommand, enrollTokenCommand] },
-  { group: 'Server:', makers: [serveCommand, usersCommand] },
+  { group: 'Server:', makers: [serveCommand, usersCommand, teamsCommand] },
   { group: 'On a single machine:', makers: [foldCommand, agentCommand, policyCommand] },
   { group: 'About:', makers: [versionCommand, completionCommand] },
 ];

@@ -11,6 +11,7 @@ import type { CommandContext } from './context.js';
 import { jobView } from './job-view.js';
 import { parseDuration } from './options/duration.js';
 import { parseWhole } from './options/numbers.js';
+import { parseQueue, type QueueFlags, type QueueOptions } from './options/queue.js';
 import { parseRollout, parseSample, type RolloutFlags, type SampleOptions } from './options/rollout.js';
 import { parseSync, type SyncFlags, type SyncOptions, syncOf } from './options/sync.js';
 
@@ -43,6 +44,7 @@ export interface JobOptions extends HostChoice {
   readonly rollout?: Rollout;
   readonly sample?: SampleOptions;
   readonly sync?: SyncOptions;
+  readonly queue?: QueueOptions;
   /** Where SystemTap scripts are compiled for all hosts; absent: each host by itself. */
   readonly buildHost?: Host;
 }
@@ -51,7 +53,7 @@ export interface JobOptions extends HostChoice {
 export const THIS_MACHINE: Host = { name: 'localhost', labels: {}, address: { transport: 'local' } };
 
 /** As commander hands them over. */
-export interface JobFlags extends HostFlags, RolloutFlags, SyncFlags {
+export interface JobFlags extends HostFlags, RolloutFlags, SyncFlags, QueueFlags {
   readonly maxParallel: string;
   readonly grace: string;
   readonly note: string;
@@ -68,6 +70,7 @@ export function parseJobOptions(flags: JobFlags): JobOptions {
     ...parseRollout(flags),
     ...parseSample(flags),
     ...parseSync(flags),
+    queue: parseQueue(flags),
   };
 }
 
@@ -119,6 +122,7 @@ export async function startJob(
     maxParallel: options.maxParallel,
     grace: options.grace,
     note: options.note,
+    ...options.queue?.fields,
     ...(options.rollout === undefined ? {} : { rollout: options.rollout }),
     ...syncOf(options.sync, spec, options.buildHost),
     ...(options.buildHost === undefined ? {} : { buildHost: options.buildHost }),
@@ -127,6 +131,7 @@ export async function startJob(
     const remedy = `somebody else has to run \`perftrawl jobs approve ${job.id}\`; see then \`perftrawl jobs show ${job.id}\``;
     throw fail('refused', `job ${job.id} is written down and waits for approval`, remedy);
   }
+  if (options.queue?.isDetached === true) return job;
   return followJob(context, app, job, 'run', isPerHost);
 }
 

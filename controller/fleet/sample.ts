@@ -40,7 +40,7 @@ export function drawSample(
   const left = hosts.filter((host) => !chosen.has(host.name)).map((host) => host.name);
   return {
     hosts: hosts.filter((host) => chosen.has(host.name)),
-    sample: { seed, of: hosts.length, strata: told, left, ...(stratify === undefined ? {} : { stratify }) },
+    sample: { seed, size, of: hosts.length, strata: told, left, ...(stratify === undefined ? {} : { stratify }) },
   };
 }
 

@@ -2,16 +2,20 @@
 import { z } from 'zod';
 import type { CaptureSpec } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
-import type { Host, JobRequest, Rollout, Sample } from '../api.js';
+import { type Host, type JobRequest, PRIORITIES, type Rollout, type Sample } from '../api.js';
 import { type ServedSpec, specSchema } from './spec-schema.js';
 
-export interface JobOrder extends Omit<JobRequest, 'spec' | 'hosts' | 'buildHost' | 'requester'> {
+export interface JobOrder extends Omit<JobRequest, 'spec' | 'hosts' | 'buildHost' | 'requester' | 'schedule'> {
   readonly spec: ServedSpec;
   readonly hosts: readonly string[];
   readonly buildHost?: string;
 }
 
 const name = z.string().min(1).max(253);
+export const teamName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'no name of a team');
+export const jobLabels = z
+  .record(z.string().regex(/^[^=,\s]{1,64}$/u, 'no name of a label'), z.string().max(256))
+  .refine((labels) => Object.keys(labels).length <= 32, 'more than 32 labels');
 const share = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('hosts'), hosts: z.number().int().positive() }),
   z.strictObject({ kind: z.literal('percent'), percent: z.number().positive().max(100) }),
@@ -35,6 +39,7 @@ const rollout: z.ZodType<Rollout> = z.strictObject({
 
 const sample: z.ZodType<Sample> = z.strictObject({
   seed: z.string().max(4096),
+  size: share.exactOptional(),
   of: z.number().int().nonnegative(),
   stratify: z.string().max(4096).exactOptional(),
   strata: z
@@ -49,7 +54,7 @@ const sample: z.ZodType<Sample> = z.strictObject({
   left: z.array(name).max(100_000),
 });
 
-/** All of a JobRequest but who asks. */
+/** All of a JobRequest but who asks, and which schedule. */
 const fields = {
   spec: specSchema,
   hosts: z.array(name).min(1).max(100_000),
@@ -61,13 +66,18 @@ const fields = {
   rollout: rollout.exactOptional(),
   sync: z.strictObject({ lead: z.number().finite().nonnegative() }).exactOptional(),
   sample: sample.exactOptional(),
-} satisfies Record<Exclude<keyof JobRequest, 'requester'>, z.ZodType>;
+  team: teamName.exactOptional(),
+  priority: z.enum(PRIORITIES).exactOptional(),
+  labels: jobLabels.exactOptional(),
+  spread: z.number().finite().nonnegative().exactOptional(),
+  notBefore: z.number().finite().nonnegative().exactOptional(),
+} satisfies Record<Exclude<keyof JobRequest, 'requester' | 'schedule'>, z.ZodType>;
 
 export const orderSchema: z.ZodType<JobOrder> = z.strictObject(fields);
 
 /** @param nameOf refuses hosts that the server does not have @throws FailureError 'bad-request' for a file */
 export function toOrder(request: JobRequest, nameOf: (host: Host) => string): JobOrder {
-  const { hosts, buildHost, requester: _own, spec, ...rest } = request;
+  const { hosts, buildHost, requester: _own, schedule: _none, spec, ...rest } = request;
   const build = buildHost === undefined ? {} : { buildHost: nameOf(buildHost) };
   return { ...rest, spec: toServed(spec), hosts: hosts.map(nameOf), ...build };
 }

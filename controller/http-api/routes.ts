@@ -38,6 +38,9 @@ export const LEAST_ROLE = {
   'GET /v1/users': 'admin',
   'POST /v1/users': 'admin',
   'DELETE /v1/users/:user': 'admin',
+  'GET /v1/teams': 'viewer',
+  'POST /v1/teams': 'admin',
+  'DELETE /v1/teams/:team': 'admin',
   'GET /v1/enrolled-hosts': 'viewer',
   'DELETE /v1/enrolled-hosts/:host': 'admin',
   'GET /v1/enroll-tokens': 'admin',
@@ -63,17 +66,16 @@ export function partsOf(route: Route): RouteParts {
   return { method: method === 'POST' || method === 'DELETE' ? method : 'GET', path };
 }
 
-/** The path of a route with its parameters filled in, and a query. What is undefined is left out. */
-export function pathOf(
-  route: Route,
-  parameters: Readonly<Record<string, string>>,
-  query: Readonly<Record<string, string | number | undefined>>,
-): string {
+/** Values of a query; a list is a field that is there several times, and what is undefined is left out. */
+export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+
+/** The path of a route with its parameters filled in, and a query. */
+export function pathOf(route: Route, parameters: Readonly<Record<string, string>>, query: Query): string {
   const path = partsOf(route).path.replace(/:([a-z]+)/g, (_all, name: string) =>
     encodeURIComponent(parameters[name] ?? ''),
   );
   const given = Object.entries(query).flatMap(([key, value]) =>
-    value === undefined ? [] : [`${encodeURIComponent(key)}=${encodeURIComponent(value)}`],
+    [value ?? []].flat().map((item) => `${encodeURIComponent(key)}=${encodeURIComponent(item)}`),
   );
   return given.length === 0 ? path : `${path}?${given.join('&')}`;
 }

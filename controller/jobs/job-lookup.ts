@@ -9,9 +9,9 @@ import type { Owners } from './owner.js';
 import { checkRollout } from './rollout-plan.js';
 
 export function toJob(stored: StoredJob, owners: Owners): Job {
-  const { id, request, state, created, ended, owner, ownerSeen } = stored;
+  const { id, request, state, created, started, ended, owner, ownerSeen } = stored;
   const isOrphan = state === 'running' && !owners.isAlive(owner, ownerSeen);
-  return { id, request, state: isOrphan ? 'interrupted' : state, created, ended };
+  return { id, request, state: isOrphan ? 'interrupted' : state, created, started, ended };
 }
 
 /** @param id an id, a unique beginning of one, or `last` @throws FailureError 'not-found', 'bad-request' when several begin so */
@@ -34,18 +34,21 @@ export async function findJob(control: ControlStore, id: string): Promise<Stored
 
 /** The newest first. */
 export async function listJobs(control: ControlStore, owners: Owners, filter: JobFilter): Promise<readonly Job[]> {
-  const { limit, state } = filter;
-  if (state === undefined) return (await control.jobs({ limit })).map((job) => toJob(job, owners));
+  const { state, before, ...rest } = filter;
+  const query = before === undefined ? rest : { ...rest, after: await findJob(control, before) };
+  if (state === undefined) return (await control.jobs(query)).map((job) => toJob(job, owners));
   if (state !== 'running' && state !== 'interrupted') {
-    return (await control.jobs({ limit, states: [state] })).map((job) => toJob(job, owners));
+    return (await control.jobs({ ...query, states: [state] })).map((job) => toJob(job, owners));
   }
   // Few jobs run at a time: all of them are looked at.
-  const running = await control.jobs({ limit: 10_000, states: ['running'] });
+  const running = await control.jobs({ ...query, limit: 10_000, states: ['running'] });
   return running
     .map((job) => toJob(job, owners))
     .filter((job) => job.state === state)
-    .slice(0, limit);
+    .slice(0, query.limit);
 }
+
+const longestSpread = 24 * 3_600_000;
 
 /** @throws FailureError 'bad-request' */
 export function checkRequest(request: JobRequest): void {
@@ -69,6 +72,13 @@ export function checkRequest(request: JobRequest): void {
       `a job cannot run on ${request.maxParallel} hosts at a time`,
       'give a whole number, 1 or more',
     );
+  }
+  const { spread = 0 } = request;
+  if (!(spread >= 0 && spread <= longestSpread)) {
+    throw fail('bad-request', `hosts cannot be spread over ${spread} ms`, 'give a duration of at most 24h');
+  }
+  if (spread > 0 && request.sync !== undefined) {
+    throw fail('bad-request', 'hosts cannot begin both at one moment and spread over time', 'leave one of them out');
   }
   const duration = request.spec.kind === 'file' ? 0 : request.spec.duration;
   if (!(request.grace > 0) || !(duration >= 0) || !Number.isFinite(request.grace + duration)) {

@@ -20,6 +20,7 @@ import type { PendingReleases } from './pending-releases.js';
 import { Rendezvous } from './rendezvous.js';
 import { planWaves, reasonToHalt } from './rollout-plan.js';
 import { RunRecord } from './run-record.js';
+import { spreadOffsets } from './spread.js';
 
 export interface JobRunTools {
   readonly control: ControlStore;
@@ -152,14 +153,15 @@ class JobRun {
       }
       hasRun = true;
       if (waves.length > 1) this.#onEvent({ kind: 'wave', wave: index + 1, of: waves.length, hosts: wave.length });
-      await this.#runWave(left);
+      await this.#runWave(left, waves.length === 1);
     }
   }
 
-  async #runWave(hosts: readonly Host[]): Promise<void> {
+  async #runWave(hosts: readonly Host[], isOnly: boolean): Promise<void> {
     const { sync, maxParallel, grace: patience } = this.#job.request;
     if (sync === undefined) {
-      await fanOut(hosts, maxParallel, (host, abandoned) => this.#startOrSkip(host, undefined, abandoned));
+      const turn = this.#turns(hosts, isOnly);
+      await fanOut(hosts, maxParallel, (host, abandoned) => this.#startOrSkip(host, undefined, abandoned), turn);
       return;
     }
     const { clock } = this.#tools;
@@ -175,6 +177,23 @@ class JobRun {
         meeting.leave(host.name);
       }
     });
+  }
+
+  /** When each host may start, where they are spread over time. What has begun already does not wait. */
+  #turns(hosts: readonly Host[], isOnly: boolean): ((host: Host) => Promise<void>) | undefined {
+    const { spread = 0 } = this.#job.request;
+    if (spread === 0) return undefined;
+    const { clock } = this.#tools;
+    const begin = isOnly ? this.#job.started : clock.now();
+    const offsets = spreadOffsets(
+      hosts.map(({ name }) => name),
+      spread,
+    );
+    const ended = AbortSignal.any([this.#stop, this.#cancel, this.#abandon]);
+    return async ({ name }) => {
+      if (this.#record(name).run.state !== 'waiting') return;
+      await clock.sleep(Math.max(0, begin + (offsets.get(name) ?? 0) - clock.now()), ended);
+    };
   }
 
   /** What has begun already, under this controller or the one before it, goes on. */

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
 import type { Milliseconds } from '../../proto/capture.js';
 import { FailureError, fail, isFailureCode } from '../../proto/failure.js';
-import { partsOf, pathOf, type Route } from '../http-api/routes.js';
+import { partsOf, pathOf, type Query, type Route } from '../http-api/routes.js';
 import { connectFailure } from './connect-failure.js';
 
 export interface ApiClientOptions {
@@ -17,7 +17,7 @@ export interface ApiClientOptions {
 
 export interface Asked {
   readonly parameters?: Readonly<Record<string, string>>;
-  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly query?: Query;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;

@@ -74,11 +74,8 @@ async function followOnce(
       if (sent.id !== '') position.lastId = sent.id;
       const told = eventOf(sent);
       if (told.kind === 'failure') throw new FailureError(told.failure);
-      if (told.kind !== 'job') run.onEvent(told);
-      else if (told.job.state !== 'running' && told.job.state !== 'awaiting-approval') {
-        run.onEvent(told);
-        return told.job;
-      }
+      run.onEvent(told);
+      if (told.kind === 'job' && !['queued', 'running', 'awaiting-approval'].includes(told.job.state)) return told.job;
     }
   }
   return undefined;

@@ -12,6 +12,7 @@ import { matchesSelector, parseSelector } from '../fleet/selector.js';
 import { FrameReader } from '../http-api/frames.js';
 import { toOrder, toServed } from '../http-api/job-order.js';
 import type { Route } from '../http-api/routes.js';
+import type { TeamQuota } from '../users/team.js';
 import type { AddedUser, Caller, User } from '../users/users.js';
 import { ApiClient, type ApiClientOptions, type Asked } from './api-client.js';
 import { followToEnd } from './job-following.js';
@@ -145,8 +146,9 @@ export async function openRemoteApp(options: RemoteAppOptions): Promise<App> {
     async job(id) {
       return (await ask<{ job: Job }>('GET /v1/jobs/:job', ofJob(id))).job;
     },
-    async jobs({ limit, state }) {
-      return (await ask<{ jobs: readonly Job[] }>('GET /v1/jobs', { query: { limit, state } })).jobs;
+    async jobs({ labels = {}, ...filter }) {
+      const label = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+      return (await ask<{ jobs: readonly Job[] }>('GET /v1/jobs', { query: { ...filter, label } })).jobs;
     },
     async hostRuns(jobId) {
       return (await ask<{ runs: readonly HostRun[] }>('GET /v1/jobs/:job/host-runs', ofJob(jobId))).runs;
@@ -180,6 +182,13 @@ export async function openRemoteApp(options: RemoteAppOptions): Promise<App> {
       whoami: async () => (await ask<{ caller: Caller }>('GET /v1/whoami')).caller,
     },
     questions: remoteQuestions(client),
+    teams: {
+      list: async () => (await ask<{ teams: readonly TeamQuota[] }>('GET /v1/teams')).teams,
+      set: async (team) => (await ask<{ team: TeamQuota }>('POST /v1/teams', { body: team })).team,
+      async reset(team) {
+        await ask('DELETE /v1/teams/:team', { parameters: { team } });
+      },
+    },
     identities: remoteIdentities(ask),
     // Who that is, the server knows better than its client.
     approvals: {

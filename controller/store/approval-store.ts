@@ -5,7 +5,7 @@ import type { Decision } from '../approval/approval.js';
 export interface ApprovalStore {
   decision(jobId: string): Promise<Decision | undefined>;
   /**
-   * Write a decision down, and let the job that waits for it go on as a running one that nobody owns, cancelled unless it was approved: both
+   * Write a decision down, and let the job that waits for it go on as a queued one, cancelled unless it was approved: both
    * or neither. False when the job waits no longer.
    */
   decide(jobId: string, decision: Decision): Promise<boolean>;

@@ -1,23 +1,43 @@
 // What the controller must not forget while it works: jobs and host runs. Results are in the SampleStore.
-import type { HostRun, JobRequest, JobState } from '../api.js';
+import type { HostRun, JobFilter, JobRequest, JobState } from '../api.js';
 
 /** A job as stored. Whether a running one is `interrupted` depends on its owner, which the store cannot know. */
 export type StoredJobState = Exclude<JobState, 'interrupted'>;
 
 /** States that a job keeps. */
-export type EndedJobState = Exclude<StoredJobState, 'running' | 'awaiting-approval'>;
+export type EndedJobState = Exclude<StoredJobState, 'running' | 'queued' | 'awaiting-approval'>;
+
+/** What may become of a job; every change of the store keeps to it. */
+export const NEXT_STATES: Readonly<Record<StoredJobState, readonly StoredJobState[]>> = {
+  'awaiting-approval': ['queued'],
+  queued: ['running'],
+  running: ['succeeded', 'partial', 'failed', 'cancelled'],
+  succeeded: [],
+  partial: [],
+  failed: [],
+  cancelled: [],
+};
 
 export interface StoredJob {
   readonly id: string;
   readonly request: JobRequest;
   readonly state: StoredJobState;
   readonly created: number;
+  /** 0 before it runs. */
+  readonly started: number;
   readonly ended: number;
   /** Who runs it (see jobs/owner.ts); '' when nobody does. */
   readonly owner: string;
   /** When the owner last said that it lives, milliseconds since 1970 UTC. */
   readonly ownerSeen: number;
   readonly isCancelRequested: boolean;
+}
+
+/** As JobFilter, of stored states. */
+export interface JobQuery extends Omit<JobFilter, 'state' | 'before'> {
+  readonly states?: readonly StoredJobState[];
+  /** Those that come after this one in the list: how a long list is read in parts. */
+  readonly after?: Pick<StoredJob, 'id' | 'created'>;
 }
 
 /** What the owner of a job learns each time it says that it lives. */
@@ -27,32 +47,21 @@ export interface Renewal {
   readonly isCancelRequested: boolean;
 }
 
-export interface StoredJobFilter {
-  readonly limit: number;
-  readonly states?: readonly StoredJobState[];
-  /** Created at this moment or later, and before the other; milliseconds since 1970 UTC. */
-  readonly since?: number;
-  readonly until?: number;
-  /** Those that come after this one in the list: how a long list is read in parts. */
-  readonly after?: Pick<StoredJob, 'id' | 'created'>;
-}
-
 /** Methods reject with a FailureError: 'bad-data' (corrupt), 'exhausted' (full or locked), 'permission', 'conflict'. */
 export interface ControlStore {
-  /** A new running job with its host runs. @throws FailureError 'conflict' when the id is taken */
+  /** A new job with its host runs. @throws FailureError 'conflict' when the id is taken */
   createJob(job: StoredJob, runs: readonly HostRun[]): Promise<void>;
   job(id: string): Promise<StoredJob | undefined>;
   /** The newest first. */
-  jobs(filter: StoredJobFilter): Promise<readonly StoredJob[]>;
+  jobs(query: JobQuery): Promise<readonly StoredJob[]>;
   /** Ids that begin with `prefix`, at most `limit`, in order. */
   idsWithPrefix(prefix: string, limit: number): Promise<readonly string[]>;
-  /** Make `owner` the owner if `from` still is; false when somebody was faster, or the job has ended. */
+  /** Make `owner` the owner of a running or queued job, which runs then, if `from` still is; false when somebody was faster, or it has ended. */
   claimJob(id: string, from: string, owner: string, now: number): Promise<boolean>;
-  /** A job that waits for approval goes on as a running, cancelled one that nobody owns; nothing is changed when it does not wait. */
+  /** A job that waits for approval goes on as a queued, cancelled one; nothing is changed when it does not wait. */
   cancelAwaiting(id: string): Promise<void>;
-  /** Ids of running jobs that nobody owns, the oldest first: they were decided on, and not started. */
-  unowned(limit: number): Promise<readonly string[]>;
   renewJob(id: string, owner: string, now: number): Promise<Renewal>;
+  /** Of a running or a queued job. */
   requestCancel(id: string): Promise<void>;
   /** Ends a running job if `owner` owns it; false when it does not. */
   finishJob(id: string, owner: string, state: EndedJobState, now: number): Promise<boolean>;

@@ -203,6 +203,60 @@ const migrations: readonly Migration[] = [
       ${engine === 'sqlite' ? "update jobs set requester = coalesce(json_extract(request, '$.requester'), '')" : ''};
     `,
   },
+  {
+    version: 9,
+    sql: ({ text, int, real }) => `
+      alter table users add column team ${text} not null default 'default';
+      alter table jobs add column started ${real} not null default 0;
+      alter table jobs add column team ${text} not null default 'default';
+      alter table jobs add column priority ${int} not null default 1;
+      alter table jobs add column not_before ${real} not null default 0;
+      alter table jobs add column hosts ${int} not null default 0;
+      alter table jobs add column serial ${text} not null default '';
+      alter table jobs add column schedule ${text} not null default '';
+      alter table jobs add column is_indexed ${int} not null default 0;
+      update jobs set started = created where state <> 'awaiting-approval';
+      update jobs set state = 'queued' where state = 'running' and owner = '';
+      create index jobs_by_schedule on jobs (schedule, created) where schedule <> '';
+      create index jobs_without_terms on jobs (is_indexed) where is_indexed = 0;
+      create index host_runs_by_host on host_runs (host);
+      create table job_terms (
+        term ${text} not null,
+        job_id ${text} not null,
+        primary key (term, job_id)
+      );
+      create index job_terms_by_job on job_terms (job_id);
+      create table teams (
+        name ${text} primary key,
+        weight ${real} not null,
+        most_jobs ${int} not null,
+        most_hosts ${int} not null,
+        pass ${real} not null
+      );
+      create table queue_turn (id ${int} primary key check (id = 1), taken ${int} not null, virtual ${real} not null);
+      insert into queue_turn values (1, 0, 0);
+      create table schedules (
+        name ${text} primary key,
+        definition ${text} not null,
+        requester ${text} not null,
+        state ${text} not null,
+        created ${real} not null,
+        next_due ${real} not null
+      );
+      create index schedules_by_due on schedules (state, next_due);
+      create table schedule_ticks (
+        schedule ${text} not null,
+        due ${real} not null,
+        state ${text} not null,
+        reason ${text} not null,
+        job_id ${text} not null,
+        count ${int} not null,
+        last ${real} not null,
+        decided ${real} not null,
+        primary key (schedule, due)
+      );
+    `,
+  },
 ];
 
 /** The version that this program writes. */

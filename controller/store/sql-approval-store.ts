@@ -24,7 +24,7 @@ export function sqlApprovalStore({ db, guard, where }: SqlDatabase): ApprovalSto
         return db.transaction().execute(async (change) => {
           const released = await change
             .updateTable('jobs')
-            .set({ state: 'running', owner: '', cancel_requested: kind === 'approved' ? 0 : 1 })
+            .set({ state: 'queued', cancel_requested: kind === 'approved' ? 0 : 1 })
             .where('id', '=', jobId)
             .where('state', '=', 'awaiting-approval')
             .executeTakeFirst();

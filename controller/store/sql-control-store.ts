@@ -1,32 +1,23 @@
 // The ControlStore in SQL that SQLite and PostgreSQL share. Decisions between processes are single conditional updates.
-import type { Selectable, Transaction } from 'kysely';
-import { fail } from '../../proto/failure.js';
-import type { HostRun, JobRequest } from '../api.js';
+import { sql, type Transaction } from 'kysely';
 import { entryLine } from '../audit/audit.js';
 import type { AuditEntry } from '../audit/audit-entry.js';
-import { hostRunEnded, jobEnded, jobSubmitted } from '../audit/job-entries.js';
-import type { ControlStore, StoredJob, StoredJobState } from './control-store.js';
+import { hostRunEnded, jobEnded } from '../audit/job-entries.js';
+import type { ControlStore } from './control-store.js';
+import { insertJob, toJob, toRun } from './job-rows.js';
 import { appendAuditLine } from './sql-audit-store.js';
 import type { SqlDatabase } from './sql-database.js';
-import type { HostRunTable, JobTable, Tables } from './tables.js';
+import { indexOldJobs, selectJobs } from './sql-job-search.js';
+import type { Tables } from './tables.js';
 
 const endedRunStates = ['succeeded', 'failed', 'lost', 'cancelled', 'skipped'] as const;
-const jobStates: readonly StoredJobState[] = [
-  'awaiting-approval',
-  'running',
-  'succeeded',
-  'partial',
-  'failed',
-  'cancelled',
-];
-/** Rows per insert: SQLite takes 32,766 parameters. */
-const insertRows = 1000;
 
 /**
  * The store does not own the database: whoever opened it closes it. That a job was made, and how it and its host runs ended, goes into the
  * audit log in the same transaction.
  */
-export function sqlControlStore({ db, guard, durably, where }: SqlDatabase): ControlStore {
+export function sqlControlStore(database: SqlDatabase): ControlStore {
+  const { db, guard, durably, where } = database;
   const writeDown = (change: Transaction<Tables>, time: number, entry: AuditEntry) =>
     appendAuditLine(change, where, (end) => entryLine(end, time, entry));
 
@@ -38,22 +29,7 @@ export function sqlControlStore({ db, guard, durably, where }: SqlDatabase): Con
   return {
     createJob: (job, runs) =>
       guard('writing down a job', async () => {
-        await durably(async (change) => {
-          const added = await change
-            .insertInto('jobs')
-            .values(toRow(job))
-            .onConflict((conflict) => conflict.column('id').doNothing())
-            .executeTakeFirst();
-          if (added.numInsertedOrUpdatedRows !== 1n) throw fail('conflict', `there is a job ${job.id} already`);
-          const rows = runs.map((run, position) => toRunRow(run, position));
-          for (let from = 0; from < rows.length; from += insertRows) {
-            await change
-              .insertInto('host_runs')
-              .values(rows.slice(from, from + insertRows))
-              .execute();
-          }
-          await writeDown(change, job.created, jobSubmitted(job));
-        });
+        await durably((change) => insertJob(change, where, job, runs));
       }),
 
     job: (id) =>
@@ -62,20 +38,10 @@ export function sqlControlStore({ db, guard, durably, where }: SqlDatabase): Con
         return row === undefined ? undefined : toJob(row, where);
       }),
 
-    jobs: ({ limit, states, since, until, after }) =>
+    jobs: (query) =>
       guard('reading the jobs', async () => {
-        let query = db.selectFrom('jobs').selectAll();
-        if (states !== undefined) query = query.where('state', 'in', [...states]);
-        if (since !== undefined) query = query.where('created', '>=', since);
-        if (until !== undefined) query = query.where('created', '<', until);
-        if (after !== undefined) {
-          const { id, created } = after;
-          query = query.where(({ and, eb, or }) =>
-            or([eb('created', '<', created), and([eb('created', '=', created), eb('id', '<', id)])]),
-          );
-        }
-        const rows = await query.orderBy('created', 'desc').orderBy('id', 'desc').limit(limit).execute();
-        return rows.map((row) => toJob(row, where));
+        await indexOldJobs(database, query);
+        return (await selectJobs(db, query).execute()).map((row) => toJob(row, where));
       }),
 
     idsWithPrefix: (prefix, limit) =>
@@ -95,10 +61,13 @@ export function sqlControlStore({ db, guard, durably, where }: SqlDatabase): Con
       guard('taking up a job', async () => {
         const done = await db
           .updateTable('jobs')
-          .set({ owner, owner_seen: now })
+          .set({
+            ...{ state: 'running', owner, owner_seen: now },
+            started: sql<number>`case when state = 'queued' then ${now} else started end`,
+          })
           .where('id', '=', id)
           .where('owner', '=', from)
-          .where('state', '=', 'running')
+          .where('state', 'in', ['running', 'queued'])
           .executeTakeFirst();
         return done.numUpdatedRows === 1n;
       }),
@@ -107,23 +76,10 @@ export function sqlControlStore({ db, guard, durably, where }: SqlDatabase): Con
       guard('cancelling a job', async () => {
         await db
           .updateTable('jobs')
-          .set({ state: 'running', owner: '', cancel_requested: 1 })
+          .set({ state: 'queued', cancel_requested: 1 })
           .where('id', '=', id)
           .where('state', '=', 'awaiting-approval')
           .execute();
-      }),
-
-    unowned: (limit) =>
-      guard('looking for jobs that nobody runs', async () => {
-        const rows = await db
-          .selectFrom('jobs')
-          .select('id')
-          .where('state', '=', 'running')
-          .where('owner', '=', '')
-          .orderBy('created')
-          .limit(limit)
-          .execute();
-        return rows.map((row) => row.id);
       }),
 
     renewJob: (id, owner, now) =>
@@ -145,7 +101,7 @@ export function sqlControlStore({ db, guard, durably, where }: SqlDatabase): Con
           .updateTable('jobs')
           .set({ cancel_requested: 1 })
           .where('id', '=', id)
-          .where('state', '=', 'running')
+          .where('state', 'in', ['running', 'queued'])
           .execute();
       }),
 
@@ -199,56 +155,8 @@ export function sqlControlStore({ db, guard, durably, where }: SqlDatabase): Con
         await db.transaction().execute(async (change) => {
           await change.deleteFrom('jobs').where('id', '=', id).execute();
           await change.deleteFrom('host_runs').where('job_id', '=', id).execute();
+          await change.deleteFrom('job_terms').where('job_id', '=', id).execute();
         });
       }),
   };
-}
-
-function toRow(job: StoredJob): JobTable {
-  return {
-    id: job.id,
-    request: JSON.stringify(job.request),
-    requester: job.request.requester,
-    state: job.state,
-    created: job.created,
-    ended: job.ended,
-    owner: job.owner,
-    owner_seen: job.ownerSeen,
-    cancel_requested: job.isCancelRequested ? 1 : 0,
-  };
-}
-
-function toJob(row: Selectable<JobTable>, where: string): StoredJob {
-  const state = jobStates.find((known) => known === row.state);
-  if (state === undefined) throw fail('bad-data', `${where}: job ${row.id} has the unknown state '${row.state}'`);
-  return {
-    id: row.id,
-    request: parse<JobRequest>(row.request, `${where}: job ${row.id}`),
-    state,
-    created: row.created,
-    ended: row.ended,
-    owner: row.owner,
-    ownerSeen: row.owner_seen,
-    isCancelRequested: row.cancel_requested === 1,
-  };
-}
-
-function toRunRow(run: HostRun, position: number): HostRunTable {
-  return { job_id: run.jobId, host: run.host, position, state: run.state, run: JSON.stringify(run) };
-}
-
-/** JSON leaves out what is undefined, and runs of older versions have no parts; these fields are always there. */
-function toRun(row: Selectable<HostRunTable>, where: string): HostRun {
-  const run = parse<HostRun>(row.run, `${where}: host run ${row.job_id} ${row.host}`);
-  const parts = run.parts ?? [];
-  return { ...run, captureState: run.captureState, failure: run.failure, cost: run.cost, parts, module: run.module };
-}
-
-/** This program wrote the text, and the database guards it; the codec of the JSON columns is this one cast. */
-function parse<T>(text: string, where: string): T {
-  try {
-    return JSON.parse(text) as T;
-  } catch (cause) {
-    throw fail('bad-data', `${where} cannot be read`, 'restore the database from a backup', cause);
-  }
 }

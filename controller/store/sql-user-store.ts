@@ -50,6 +50,6 @@ function toRow({ tokenId, secretHash, ...user }: StoredUser): UserTable {
 function toUser(row: Selectable<UserTable>, where: string): StoredUser {
   const role = ROLES.find((known) => known === row.role);
   if (role === undefined) throw fail('bad-data', `${where}: the user ${row.name} has the unknown role '${row.role}'`);
-  const { name, created, expires, revoked } = row;
-  return { name, role, created, expires, revoked, tokenId: row.token_id, secretHash: row.secret_hash };
+  const { name, team, created, expires, revoked } = row;
+  return { name, role, team, created, expires, revoked, tokenId: row.token_id, secretHash: row.secret_hash };
 }

@@ -16,6 +16,11 @@ export interface Tables {
   enrolled_hosts: EnrolledHostTable;
   audit: AuditTable;
   audit_head: AuditHeadTable;
+  job_terms: JobTermTable;
+  teams: TeamTable;
+  queue_turn: QueueTurnTable;
+  schedules: ScheduleTable;
+  schedule_ticks: ScheduleTickTable;
 }
 
 export interface JobTable {
@@ -26,10 +31,24 @@ export interface JobTable {
   requester: string;
   state: string;
   created: number;
+  /** 0 before it runs. */
+  started: number;
   ended: number;
   owner: string;
   owner_seen: number;
   cancel_requested: number;
+  team: string;
+  /** Index in PRIORITIES. */
+  priority: number;
+  not_before: number;
+  /** On which it captures at a time, at most. */
+  hosts: number;
+  /** Jobs with the same one run one after the other; '' for none. */
+  serial: string;
+  /** Name of the schedule that asked for it; '' for none. */
+  schedule: string;
+  /** 1 when its terms are in job_terms. */
+  is_indexed: number;
 }
 
 export interface HostRunTable {
@@ -68,6 +87,7 @@ export interface BlobTable {
 export interface UserTable {
   name: string;
   role: string;
+  team: string;
   created: number;
   expires: number;
   revoked: number;
@@ -151,4 +171,50 @@ export interface EnrolledHostTable {
   renewed: number;
   last_seen: number;
   address: string;
+}
+
+/** As job-terms.ts makes them. */
+export interface JobTermTable {
+  term: string;
+  job_id: string;
+}
+
+/** Quotas, 0: no bound; and how much of its share a team has had. */
+export interface TeamTable {
+  name: string;
+  weight: number;
+  most_jobs: number;
+  most_hosts: number;
+  pass: number;
+}
+
+/** One row: whoever writes it is the one who chooses. */
+export interface QueueTurnTable {
+  /** Jobs that were taken so far. */
+  taken: number;
+  virtual: number;
+}
+
+export interface ScheduleTable {
+  name: string;
+  /** JSON of ScheduleDefinition. */
+  definition: string;
+  requester: string;
+  /** `active`, `paused` or `ended`. */
+  state: string;
+  created: number;
+  /** Milliseconds since 1970 UTC; 0: never, or at an alert. */
+  next_due: number;
+}
+
+/** What became of a tick, written once. */
+export interface ScheduleTickTable {
+  schedule: string;
+  due: number;
+  state: string;
+  reason: string;
+  job_id: string;
+  count: number;
+  last: number;
+  decided: number;
 }

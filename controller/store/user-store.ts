@@ -4,6 +4,7 @@ import type { Role } from '../users/role.js';
 export interface StoredUser {
   readonly name: string;
   readonly role: Role;
+  readonly team: string;
   /** Times are milliseconds since 1970 UTC; 0: never. */
   readonly created: number;
   readonly expires: number;

@@ -4,11 +4,14 @@ import type { Milliseconds } from '../../proto/capture.js';
 import { type Failure, fail } from '../../proto/failure.js';
 import type { StoredUser, UserStore } from '../store/user-store.js';
 import type { Role } from './role.js';
+import { checkTeamName, DEFAULT_TEAM } from './team.js';
 import { matchesHash, newToken, parseToken, secretHash, tokenText } from './token.js';
 
 export interface User {
   readonly name: string;
   readonly role: Role;
+  /** Whose quota his jobs count against. */
+  readonly team: string;
   /** Times are milliseconds since 1970 UTC; 0: never. */
   readonly created: number;
   readonly expires: number;
@@ -20,6 +23,8 @@ export interface User {
 export interface NewUser {
   readonly name: string;
   readonly role: Role;
+  /** Absent: `default`. */
+  readonly team?: string;
   /** Undefined: for ever. */
   readonly ttl: Milliseconds | undefined;
   /** False: by client certificate only. */
@@ -36,6 +41,7 @@ export interface AddedUser {
 export interface Caller {
   readonly name: string;
   readonly role: Role;
+  readonly team: string;
   /** `local`: on the server's own machine, with access to its files. */
   readonly by: 'local' | 'token' | 'certificate';
   /** Milliseconds since 1970 UTC; 0: never. */
@@ -84,22 +90,23 @@ export function storedUsers(options: UsersOptions): Users & Authenticator {
       const when = new Date(user.expires).toISOString();
       return untrusted(`the access of ${user.name} ended at ${when}`, 'ask an admin for a new token');
     }
-    return { name: user.name, role: user.role, by, expires: user.expires };
+    return { name: user.name, role: user.role, team: user.team, by, expires: user.expires };
   }
 
   return {
-    async add({ name, role, ttl, withToken }) {
+    async add({ name, role, team = DEFAULT_TEAM, ttl, withToken }) {
       if (!userName.test(name)) {
         const remedy = 'use small letters, digits, dots, dashes and underscores, 64 at most';
         throw fail('bad-request', `'${name.slice(0, 80)}' is no name for a user`, remedy);
       }
+      checkTeamName(team);
       if (ttl !== undefined && !(ttl > 0 && Number.isSafeInteger(now() + ttl))) {
         throw fail('bad-request', `a user cannot be good for ${ttl} ms`, 'give a duration such as 30d');
       }
       const token = withToken ? newToken(randomBytes, await caSha256()) : undefined;
       const created = now();
       const user: StoredUser = {
-        ...{ name, role, created, expires: ttl === undefined ? 0 : created + ttl, revoked: 0 },
+        ...{ name, role, team, created, expires: ttl === undefined ? 0 : created + ttl, revoked: 0 },
         ...{ tokenId: token?.id ?? '', secretHash: token === undefined ? '' : secretHash(token.secret) },
       };
       if (!(await store.add(user))) {
@@ -116,7 +123,7 @@ export function storedUsers(options: UsersOptions): Users & Authenticator {
       return toUser(user);
     },
 
-    whoami: async () => ({ name: localName, role: 'admin', by: 'local', expires: 0 }),
+    whoami: async () => ({ name: localName, role: 'admin', team: DEFAULT_TEAM, by: 'local', expires: 0 }),
 
     async byToken(text) {
       const token = parseToken(text);
@@ -143,6 +150,6 @@ function untrusted(message: string, remedy: string): Failure {
   return { code: 'untrusted', message, remedy };
 }
 
-function toUser({ name, role, created, expires, revoked, tokenId }: StoredUser): User {
-  return { name, role, created, expires, revoked, hasToken: tokenId !== '' };
+function toUser({ name, role, team, created, expires, revoked, tokenId }: StoredUser): User {
+  return { name, role, team, created, expires, revoked, hasToken: tokenId !== '' };
 }

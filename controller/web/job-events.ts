@@ -70,30 +70,40 @@ async function* followFeed(
     at = (at ?? 0) + entries.length;
     if (entries.length > 0) continue;
     if (feed.isOver || signal.aborted) return;
-    if (await isQuiet(changed, signal, clock)) yield ': still at it\n\n';
+    if (await isQuiet(changed, signal, clock, beat)) yield ': still at it\n\n';
   }
 }
 
 /** Wait for something to happen; whether nothing did. */
-async function isQuiet(changed: Promise<void>, signal: AbortSignal, clock: Clock): Promise<boolean> {
+async function isQuiet(
+  changed: Promise<void>,
+  signal: AbortSignal,
+  clock: Clock,
+  longest: Milliseconds,
+): Promise<boolean> {
   const over = new AbortController();
-  const waited = clock.sleep(beat, AbortSignal.any([signal, over.signal]));
+  const waited = clock.sleep(longest, AbortSignal.any([signal, over.signal]));
   const first = await Promise.race([changed.then(() => 'changed' as const), waited]);
   over.abort();
   return first === 'elapsed';
 }
 
-/** A job that another process runs, or that waits for approval: its host runs are read until this server runs it or it has ended. */
+/** A job that another process runs, or that waits: it is read until this server runs it or it has ended. */
 async function* pollStore(
   known: Job,
   signal: AbortSignal,
   { app, runner, clock, check }: FollowOptions,
 ): AsyncGenerator<string> {
   const told = new Map((await app.hostRuns(known.id)).map((run) => [run.host, JSON.stringify({ run })]));
+  let toldJob = JSON.stringify({ job: known });
   let checked = clock.monotonic();
-  while ((await clock.sleep(poll, signal)) === 'elapsed') {
-    if (runner.isRunning(known.id)) return;
+  for (;;) {
+    await isQuiet(runner.changed, signal, clock, poll);
+    if (signal.aborted || runner.isRunning(known.id)) return;
     const job = await app.job(known.id);
+    const state = JSON.stringify({ job });
+    if (state !== toldJob && job.state === 'queued') yield eventText('', 'job', state);
+    toldJob = state;
     for (const run of await app.hostRuns(known.id)) {
       const data = JSON.stringify({ run });
       if (told.get(run.host) !== data) yield eventText('', 'host-run', data);
@@ -115,8 +125,8 @@ async function* state(jobId: string, id: string, app: FollowOptions['app']): Asy
   return job;
 }
 
-function isGoingOn(job: Job): boolean {
-  return job.state === 'running' || job.state === 'awaiting-approval';
+function isGoingOn({ state }: Job): boolean {
+  return state === 'running' || state === 'queued' || state === 'awaiting-approval';
 }
 
 function positionIn(feed: JobFeed, after: string): number | undefined {

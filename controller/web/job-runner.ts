@@ -13,9 +13,6 @@ export interface JobRunnerOptions {
   readonly random: () => number;
 }
 
-/** As `JobRunner.start`. */
-type Start = (jobId: string, how: (options: RunOptions) => Promise<Job>) => Promise<void>;
-
 interface Running {
   readonly feed: JobFeed;
   readonly stop: AbortController;
@@ -30,52 +27,33 @@ export class JobRunner {
   readonly #running = new Map<string, Running>();
   readonly #ended = new Map<string, JobFeed>();
   readonly #abandon = new AbortController();
-  /** Jobs that are about to be asked for and started. */
-  #promised = 0;
+  #wake: () => void = () => undefined;
+  #changed: Promise<void> = Promise.resolve();
 
   constructor(options: JobRunnerOptions) {
     this.#options = options;
+    this.#arm();
   }
 
-  /**
-   * Room is kept for one more job while `work` asks for it and starts it: whoever is refused has left no job behind.
-   * @throws FailureError 'exhausted' when no more jobs may be started now
-   */
-  async inRoom<T>(work: (start: Start) => Promise<T>): Promise<T> {
-    this.#checkRoom();
-    this.#promised++;
-    try {
-      return await work((jobId, how) => this.#start(jobId, how));
-    } finally {
-      this.#promised--;
-    }
-  }
-
-  #checkRoom(): void {
-    const { mostJobs } = this.#options;
-    if (this.hasRoom) return;
-    if (this.#abandon.signal.aborted)
-      throw fail('exhausted', 'the server is about to stop', 'ask again when it is back');
-    throw fail('exhausted', `the server runs ${mostJobs} jobs already, and no more at a time`, 'ask again later');
+  /** Resolves when the next job begins or ends. */
+  get changed(): Promise<void> {
+    return this.#changed;
   }
 
   /** Whether one more job may be started now. */
   get hasRoom(): boolean {
-    return !this.#abandon.signal.aborted && this.#running.size + this.#promised < this.#options.mostJobs;
+    return !this.#abandon.signal.aborted && this.#running.size < this.#options.mostJobs;
   }
 
   /**
    * Run a job to its end, whether somebody looks or not. Resolves once it has begun.
    *
    * @param how `run` or `resume` of the app of whoever asked
-   * @throws what that rejects with before the job has begun, and as `inRoom`
+   * @throws what that rejects with before the job has begun; FailureError 'exhausted' when no more jobs may be started now
    */
   async start(jobId: string, how: (options: RunOptions) => Promise<Job>): Promise<void> {
-    if (!this.#running.has(jobId)) await this.inRoom((start) => start(jobId, how));
-  }
-
-  async #start(jobId: string, how: (options: RunOptions) => Promise<Job>): Promise<void> {
     if (this.#running.has(jobId)) return;
+    this.#checkRoom();
     const { log, random } = this.#options;
     const feed = new JobFeed(Math.floor(random() * 2 ** 48).toString(36));
     const stop = new AbortController();
@@ -100,8 +78,10 @@ export class JobRunner {
         // One without a word ended before it began.
         if (!this.#abandon.signal.aborted && feed.last > 0) this.#remember(jobId, feed);
         feed.end();
+        this.#tell();
       }),
     });
+    this.#tell();
     await Promise.race([begun, run]);
     log({ level: 'info', event: 'job-started', job: jobId });
   }
@@ -141,6 +121,26 @@ export class JobRunner {
   async close(): Promise<void> {
     this.#abandon.abort(fail('cancelled', 'the server stops'));
     await Promise.all([...this.#running.values()].map(({ ended }) => ended));
+  }
+
+  #checkRoom(): void {
+    const { mostJobs } = this.#options;
+    if (this.hasRoom) return;
+    if (this.#abandon.signal.aborted)
+      throw fail('exhausted', 'the server is about to stop', 'ask again when it is back');
+    throw fail('exhausted', `the server runs ${mostJobs} jobs already, and no more at a time`, 'ask again later');
+  }
+
+  #arm(): void {
+    this.#changed = new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #tell(): void {
+    const wake = this.#wake;
+    this.#arm();
+    wake();
   }
 
   #remember(jobId: string, feed: JobFeed): void {

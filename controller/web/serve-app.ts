@@ -17,8 +17,8 @@ import { userEndpoints } from './endpoints/user-endpoints.js';
 import { type HttpServer, type HttpServerOptions, openHttpServer } from './http-server.js';
 import { JobRunner } from './job-runner.js';
 import { describeApi } from './openapi.js';
+import { QueueDispatch } from './queue-dispatch.js';
 import type { ServerLog } from './server-log.js';
-import { startUnstarted } from './unstarted-jobs.js';
 
 export interface ServeOptions {
   /** Stays open when the server is closed: whoever opened it closes it. */
@@ -28,22 +28,22 @@ export interface ServeOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: ServerLog;
+  /** Most jobs that it runs at a time. */
+  readonly mostJobs: number;
   /** See HttpServerOptions. */
   readonly name: string;
   readonly version: string;
 }
 
-/** Most jobs that one server runs at a time. */
-const mostJobs = 64;
-
 /** Jobs that an earlier server left are taken up first. @throws FailureError as openHttpServer */
 export async function serveApp(options: ServeOptions): Promise<HttpServer> {
-  const { app, identity, listen, clock, random, log, name, version } = options;
+  const { app, identity, listen, clock, random, log, name, version, mostJobs } = options;
   const runner = new JobRunner({ app, log, mostJobs, random });
+  const dispatch = new QueueDispatch({ app, runner, clock, log });
   const endpoints: Record<Route, Endpoint> = {
     ...describeApi(version, () => endpoints),
     ...hostEndpoints(),
-    ...jobEndpoints(runner, app.audit),
+    ...jobEndpoints({ runner, dispatch, audit: app.audit }),
     ...eventEndpoint(app, runner, clock),
     ...resultEndpoints(),
     ...questionEndpoints(clock),
@@ -64,7 +64,7 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
     });
     const { address } = server;
     const stop = new AbortController();
-    const starting = startUnstarted({ app, runner, clock, log }, stop.signal);
+    const starting = dispatch.run(stop.signal);
     log({ level: 'info', event: 'listening', host: address.host, port: address.port });
     return {
       address,

@@ -1,25 +1,43 @@
 // `perftrawl jobs ls|show|cancel|resume|rm`: what was captured, when, and how it ended.
 import { Command } from '@commander-js/extra-typings';
-import type { Job, JobState } from '../../api.js';
+import type { Milliseconds } from '../../../proto/capture.js';
+import type { Job, JobFilter, JobState } from '../../api.js';
 import { type CliSession, examples } from '../command.js';
 import type { CommandContext } from '../context.js';
 import { EXIT, type ExitCode, exitCodeOfJob } from '../exit-codes.js';
 import { writeJson, writeLines } from '../io.js';
 import { reportJob } from '../job-report.js';
+import { parseDuration } from '../options/duration.js';
 import { parseChoice, parseWhole } from '../options/numbers.js';
+import { parseLabels, QUEUE_OPTIONS } from '../options/queue.js';
 import { fitTable } from '../render/fit-table.js';
 import { describeSpec } from '../render/spec-text.js';
 import { durationText, momentText } from '../render/time-text.js';
 import { followJob } from '../run-job.js';
 import { approveCommand, rejectCommand } from './job-approval.js';
 
-export interface JobsRequest {
-  readonly limit: number;
-  readonly state: JobState | undefined;
+/** As commander hands them over. */
+interface ListFlags {
+  readonly limit: string;
+  readonly state?: string | undefined;
+  readonly since?: string | undefined;
+  readonly search?: string | undefined;
+  readonly label?: readonly string[] | undefined;
+  readonly team?: string | undefined;
+  readonly requester?: string | undefined;
+  readonly schedule?: string | undefined;
+  readonly host?: string | undefined;
+  readonly before?: string | undefined;
+}
+
+interface JobsRequest extends Omit<JobFilter, 'since'> {
+  /** How long ago, at most. */
+  readonly age?: Milliseconds;
 }
 
 export const STATES: readonly JobState[] = [
   'awaiting-approval',
+  'queued',
   'running',
   'interrupted',
   'succeeded',
@@ -29,24 +47,38 @@ export const STATES: readonly JobState[] = [
 ];
 
 /** @throws UsageError */
-function parseJobs(flags: { readonly limit: string; readonly state?: string | undefined }): JobsRequest {
+function parseJobs({ limit, state, since, label, ...rest }: ListFlags): JobsRequest {
+  const { search, team, requester, schedule, host, before } = rest;
   return {
-    limit: parseWhole('--limit', flags.limit, 1, 100_000),
-    state: flags.state === undefined ? undefined : parseChoice('--state', flags.state, STATES),
+    limit: parseWhole('--limit', limit, 1, 100_000),
+    ...(state === undefined ? {} : { state: parseChoice('--state', state, STATES) }),
+    ...(since === undefined ? {} : { age: parseDuration('--since', since) }),
+    ...(label === undefined ? {} : { labels: parseLabels('--label', label) }),
+    ...(search === undefined ? {} : { search }),
+    ...(team === undefined ? {} : { team }),
+    ...(requester === undefined ? {} : { requester }),
+    ...(schedule === undefined ? {} : { schedule }),
+    ...(host === undefined ? {} : { host }),
+    ...(before === undefined ? {} : { before }),
   };
 }
 
 async function runJobs(context: CommandContext, request: JobsRequest): Promise<ExitCode> {
   const { io } = context;
   return context.withApp(async (app) => {
-    const { limit, state } = request;
-    const jobs = await app.jobs(state === undefined ? { limit } : { limit, state });
+    const { age, ...filter } = request;
+    const jobs = await app.jobs({
+      ...filter,
+      ...(age === undefined ? {} : { since: io.now() - age }),
+    });
     if (context.isJson) {
       await writeJson(io, { jobs });
       return EXIT.ok;
     }
     if (jobs.length === 0) {
-      await writeLines(io.stderr, ['no jobs yet; `perftrawl record --for 10s` makes one']);
+      const isAll = Object.keys(request).every((key) => key === 'limit');
+      const none = isAll ? 'no jobs yet; `perftrawl record --for 10s` makes one' : 'no such jobs';
+      await writeLines(io.stderr, [none]);
       return EXIT.ok;
     }
     const columns = [
@@ -118,9 +150,27 @@ export function jobsCommand(session: CliSession) {
     .description('list jobs, the newest first')
     .option('-n, --limit <jobs>', 'at most so many', '20')
     .option('--state <state>', `only those that are ${STATES.join(', ')}`)
+    .option('--since <duration>', 'of the last so much time, such as 2h or 7d')
+    .option(
+      '--search <words>',
+      'with these words, or beginnings of them, in note, labels, hosts asked for, events or scripts',
+    )
+    .addOption(QUEUE_OPTIONS.label)
+    .option('--team <team>', 'of this team')
+    .option('--requester <who>', 'asked for by, as `jobs show` says it')
+    .option('--schedule <name>', 'of this schedule')
+    .option('--host <host>', 'on this host')
+    .option('--before <job>', 'those that come after this one in the list')
     .addHelpText(
       'after',
-      examples([{ does: 'jobs that lost their controller', line: 'perftrawl jobs ls --state interrupted' }]),
+      examples([
+        { does: 'jobs that lost their controller', line: 'perftrawl jobs ls --state interrupted' },
+        {
+          does: 'what was it about page faults last week?',
+          line: "perftrawl jobs ls --search 'page faults' --since 7d",
+        },
+        { does: 'all of one ticket', line: 'perftrawl jobs ls -l ticket=OPS-12 -n 100' },
+      ]),
     )
     .action(async (flags) => session.end(await runJobs(session.context(), parseJobs(flags))));
   const show = new Command('show')
@@ -166,7 +216,7 @@ export function jobsCommand(session: CliSession) {
 
 function jobRow(job: Job): string[] {
   const { spec, note, hosts } = job.request;
-  const took = job.ended === 0 ? '' : durationText(job.ended - job.created);
+  const took = job.ended === 0 ? '' : durationText(job.ended - (job.started || job.created));
   const what = note === '' ? describeSpec(spec) : `${describeSpec(spec)}: ${note}`;
   return [job.id, momentText(job.created), job.state, took, String(hosts.length), what];
 }

@@ -12,6 +12,7 @@ import { parseCallGraph } from '../options/call-graph.js';
 import { parseDuration } from '../options/duration.js';
 import { type EventArgument, EventArguments, parseEvents } from '../options/events.js';
 import { parseChoice, parseWhole } from '../options/numbers.js';
+import { QUEUE_OPTIONS } from '../options/queue.js';
 import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
 import { ROLLOUT_OPTIONS } from '../options/rollout.js';
 import { SYNC_OPTIONS } from '../options/sync.js';
@@ -169,6 +170,11 @@ export function recordCommand(session: CliSession) {
     .addOption(ROLLOUT_OPTIONS.sample)
     .addOption(ROLLOUT_OPTIONS.stratify)
     .addOption(ROLLOUT_OPTIONS.seed)
+    .addOption(QUEUE_OPTIONS.label)
+    .addOption(QUEUE_OPTIONS.spread)
+    .addOption(QUEUE_OPTIONS.team)
+    .addOption(QUEUE_OPTIONS.priority)
+    .addOption(QUEUE_OPTIONS.detach)
     .option('--max-parallel <hosts>', 'most hosts at a time', JOB_DEFAULTS.maxParallel)
     .option('--grace <duration>', 'per host, on top of --for: connecting, symbolizing, fetching', JOB_DEFAULTS.grace)
     .option('--note <text>', 'to find the job again', JOB_DEFAULTS.note)

@@ -18,10 +18,13 @@ interface ServeFlags {
   readonly ca?: string | undefined;
   readonly name?: readonly string[] | undefined;
   readonly approve: string;
+  readonly mostJobs: string;
+  readonly mostHosts: string;
 }
 
 /** @throws UsageError */
-function parseServe({ listen, agents, cert, key, ca, name, approve }: ServeFlags): ServerOptions {
+function parseServe(flags: ServeFlags): ServerOptions {
+  const { listen, agents, cert, key, ca, name, approve } = flags;
   if ((cert === undefined) !== (key === undefined)) throw new UsageError('--cert and --key belong together');
   return {
     listen: parseListen('--listen', listen),
@@ -30,6 +33,8 @@ function parseServe({ listen, agents, cert, key, ca, name, approve }: ServeFlags
     ...(ca === undefined ? {} : { ca }),
     names: (name ?? []).flatMap((list) => list.split(',')),
     approve: parseChoice('--approve', approve, APPROVAL_RULES),
+    mostJobs: parseWhole('--most-jobs', flags.mostJobs, 1, 1000),
+    mostHosts: parseWhole('--most-hosts', flags.mostHosts, 0, 1_000_000),
   };
 }
 
@@ -83,6 +88,8 @@ export function serveCommand(session: CliSession) {
       (value: string, previous: readonly string[] | undefined): readonly string[] => [...(previous ?? []), value],
     )
     .option('--approve <rule>', `which jobs wait for a second person: ${APPROVAL_RULES.join(', ')}`, 'none')
+    .option('--most-jobs <jobs>', 'that run at a time here; others wait in the queue', '64')
+    .option('--most-hosts <hosts>', 'that all jobs capture on at a time; 0: as many as they want', '0')
     .addHelpText(
       'after',
       examples([

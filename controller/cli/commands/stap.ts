@@ -8,6 +8,7 @@ import { type ExitCode, exitCodeOfJob } from '../exit-codes.js';
 import { reportJob } from '../job-report.js';
 import { readLocalFile } from '../local-file.js';
 import { parseDuration, parsePrintInterval } from '../options/duration.js';
+import { QUEUE_OPTIONS } from '../options/queue.js';
 import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
 import { ROLLOUT_OPTIONS } from '../options/rollout.js';
 import {
@@ -181,6 +182,11 @@ export function stapCommand(session: CliSession) {
     .addOption(ROLLOUT_OPTIONS.sample)
     .addOption(ROLLOUT_OPTIONS.stratify)
     .addOption(ROLLOUT_OPTIONS.seed)
+    .addOption(QUEUE_OPTIONS.label)
+    .addOption(QUEUE_OPTIONS.spread)
+    .addOption(QUEUE_OPTIONS.team)
+    .addOption(QUEUE_OPTIONS.priority)
+    .addOption(QUEUE_OPTIONS.detach)
     .option('--max-parallel <hosts>', 'most hosts at a time', JOB_DEFAULTS.maxParallel)
     .option('--grace <duration>', 'per host, on top of --for: connecting and fetching', JOB_DEFAULTS.grace)
     .option('--note <text>', 'to find the job again', JOB_DEFAULTS.note)

@@ -7,6 +7,7 @@ import { type ExitCode, exitCodeOfJob } from '../exit-codes.js';
 import { reportJob } from '../job-report.js';
 import { parseDuration, parseInterval } from '../options/duration.js';
 import { type EventArgument, EventArguments, parseEvents } from '../options/events.js';
+import { QUEUE_OPTIONS } from '../options/queue.js';
 import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
 import { ROLLOUT_OPTIONS } from '../options/rollout.js';
 import { SYNC_OPTIONS } from '../options/sync.js';
@@ -99,6 +100,11 @@ export function statCommand(session: CliSession) {
     .addOption(ROLLOUT_OPTIONS.sample)
     .addOption(ROLLOUT_OPTIONS.stratify)
     .addOption(ROLLOUT_OPTIONS.seed)
+    .addOption(QUEUE_OPTIONS.label)
+    .addOption(QUEUE_OPTIONS.spread)
+    .addOption(QUEUE_OPTIONS.team)
+    .addOption(QUEUE_OPTIONS.priority)
+    .addOption(QUEUE_OPTIONS.detach)
     .option('--max-parallel <hosts>', 'most hosts at a time', JOB_DEFAULTS.maxParallel)
     .option('--grace <duration>', 'per host, on top of --for: connecting and fetching', JOB_DEFAULTS.grace)
     .option('--note <text>', 'to find the job again', JOB_DEFAULTS.note)

@@ -14,6 +14,7 @@ import { momentText } from '../render/time-text.js';
 /** As commander hands them over. */
 interface AddFlags {
   readonly role: string;
+  readonly team?: string | undefined;
   readonly ttl?: string | undefined;
   /** False with `--no-token`. */
   readonly token: boolean;
@@ -23,7 +24,7 @@ interface AddFlags {
 function parseAdd(name: string, flags: AddFlags): NewUser {
   const role: Role = parseChoice('--role', flags.role, ROLES);
   const ttl = flags.ttl === undefined ? undefined : parseLifetime('--ttl', flags.ttl);
-  return { name, role, ttl, withToken: flags.token };
+  return { name, role, ...(flags.team === undefined ? {} : { team: flags.team }), ttl, withToken: flags.token };
 }
 
 async function runAdd(context: CommandContext, request: NewUser): Promise<ExitCode> {
@@ -54,11 +55,17 @@ async function runList(context: CommandContext): Promise<ExitCode> {
       return EXIT.ok;
     }
     const columns = [
-      ...[{ heading: 'USER' }, { heading: 'ROLE' }, { heading: 'BY' }, { heading: 'CREATED (UTC)' }],
+      ...[
+        { heading: 'USER' },
+        { heading: 'ROLE' },
+        { heading: 'TEAM' },
+        { heading: 'BY' },
+        { heading: 'CREATED (UTC)' },
+      ],
       { heading: 'STATE', isFlexible: true as const },
     ];
     const rows = users.map((user) => [
-      ...[user.name, user.role, user.hasToken ? 'token' : 'certificate', momentText(user.created)],
+      ...[user.name, user.role, user.team, user.hasToken ? 'token' : 'certificate', momentText(user.created)],
       stateText(user, io.now()),
     ]);
     await writeLines(io.stdout, fitTable(columns, rows, io.columns));
@@ -99,6 +106,7 @@ export function usersCommand(session: CliSession) {
     .description('let somebody use the server; prints a token, once')
     .argument('<name>', 'small letters, digits, dots and dashes')
     .option('--role <role>', 'viewer (reads), operator (captures) or admin (keeps users, deletes)', 'viewer')
+    .option('--team <team>', 'whose quota his jobs count against (default: default)')
     .option('--ttl <duration>', 'how long it is good, such as 30d (default: until revoked)')
     .option('--no-token', 'known by a client certificate of that name only')
     .addHelpText(

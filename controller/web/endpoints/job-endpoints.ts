@@ -5,8 +5,10 @@ import type { Audit } from '../../audit/audit.js';
 import { audited } from '../../audit/audited-app.js';
 import { orderSchema, toRequest } from '../../http-api/job-order.js';
 import type { Route } from '../../http-api/routes.js';
+import { teamOf } from '../../users/team.js';
 import { type Endpoint, endpoint, held, json } from '../endpoint.js';
 import type { JobRunner } from '../job-runner.js';
+import type { QueueDispatch } from '../queue-dispatch.js';
 import { hostFinder } from './host-endpoints.js';
 
 type ResultRoute = Extract<
@@ -16,7 +18,7 @@ type ResultRoute = Extract<
 type JobRoute = Exclude<Extract<Route, `${string} /v1/jobs${string}`>, ResultRoute | 'GET /v1/jobs/:job/events'>;
 
 const states = {
-  ...{ 'awaiting-approval': true, running: true, interrupted: true },
+  ...{ 'awaiting-approval': true, queued: true, running: true, interrupted: true },
   ...{ succeeded: true, partial: true, failed: true, cancelled: true },
 } satisfies Record<JobState, true>;
 const isState = (text: string): text is JobState => Object.hasOwn(states, text);
@@ -27,28 +29,55 @@ const mostJobs = 1000;
 /** An id, a beginning of one, or `last`. */
 export const jobParameters = z.strictObject({ job: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/) });
 
-/** @param audit where is written down what goes past the app */
-export function jobEndpoints(runner: JobRunner, audit: Audit): Record<JobRoute, Endpoint> {
+const word = z.string().min(1).max(256);
+/** Milliseconds since 1970 UTC. */
+const moment = z.coerce.number().finite();
+/** `key=value`, once or several times. */
+const labelList = z.preprocess(
+  (given) => (given === undefined || Array.isArray(given) ? given : [given]),
+  z
+    .array(z.string().regex(/^[^=]{1,64}=.{0,256}$/su, 'no key=value'))
+    .max(32)
+    .default([]),
+);
+
+export interface JobEndpointTools {
+  readonly runner: JobRunner;
+  readonly dispatch: Pick<QueueDispatch, 'look'>;
+  /** Where is written down what goes past the app. */
+  readonly audit: Audit;
+}
+
+export function jobEndpoints({ runner, dispatch, audit }: JobEndpointTools): Record<JobRoute, Endpoint> {
   return {
     'GET /v1/jobs': endpoint({
       summary: 'Jobs, the newest first.',
       query: z.strictObject({
         limit: z.coerce.number().int().min(1).max(mostJobs).default(20),
-        state: z.string().refine(isState, 'no state of a job').optional(),
+        state: z.string().refine(isState, 'no state of a job').exactOptional(),
+        since: moment.exactOptional(),
+        until: moment.exactOptional(),
+        search: z.string().max(1000).exactOptional(),
+        label: labelList,
+        team: word.exactOptional(),
+        requester: word.exactOptional(),
+        schedule: word.exactOptional(),
+        host: word.exactOptional(),
+        before: jobParameters.shape.job.exactOptional(),
       }),
-      answer: async ({ query: { limit, state } }, { app }) =>
-        json({ jobs: await app.jobs(state === undefined ? { limit } : { limit, state }) }),
+      answer: async ({ query: { label, ...filter } }, { app }) => {
+        const labels = Object.fromEntries(label.map((text) => splitLabel(text)));
+        return json({ jobs: await app.jobs(label.length === 0 ? filter : { ...filter, labels }) });
+      },
     }),
     'POST /v1/jobs': endpoint({
-      summary: 'Ask for a job: it is written down and runs, unless a second person has to approve it.',
+      summary: 'Ask for a job: it waits for its turn and runs, unless a second person has to approve it first.',
       body: orderSchema,
-      answer: async ({ body }, { app, who }) => {
-        const job = await runner.inRoom(async (start) => {
-          const asked = await app.submit(toRequest(body, who, hostFinder(app)));
-          if (asked.state === 'running') await start(asked.id, (options) => app.run(asked.id, options));
-          return asked;
-        });
-        return json({ job });
+      answer: async ({ body }, { app, caller, who }) => {
+        const team = teamOf(caller, body.team);
+        const { id } = await app.submit({ ...toRequest(body, who, hostFinder(app)), team });
+        await dispatch.look();
+        return json({ job: await app.job(id) });
       },
     }),
     'GET /v1/jobs/:job': endpoint({
@@ -73,16 +102,19 @@ export function jobEndpoints(runner: JobRunner, audit: Audit): Record<JobRoute, 
       summary: 'Take up a job that lost its controller, or was approved; one that runs already just goes on.',
       parameters: jobParameters,
       answer: async ({ parameters }, { app }) => {
-        const { id } = await app.job(parameters.job);
-        await runner.start(id, (options) => app.resume(id, options));
+        const { id, state } = await app.job(parameters.job);
+        if (state === 'queued') await dispatch.look();
+        else await runner.start(id, (options) => app.resume(id, options));
         return json({ job: await app.job(id) });
       },
     }),
     'POST /v1/jobs/:job/stop': endpoint({
       summary: 'End a running job and keep what there is.',
       parameters: jobParameters,
-      answer: async ({ parameters }, { app, actor }) => {
+      answer: async ({ parameters }, { app, actor, signal }) => {
         const job = await app.job(parameters.job);
+        // There is nothing to keep yet.
+        if (job.state === 'queued') return held(app.cancel(job.id, signal).then((ended) => ({ job: ended })));
         await audited(audit, { ...actor, what: 'stop-job', jobId: job.id }, async () => runner.stop(job));
         return json({ job });
       },
@@ -107,10 +139,8 @@ export function jobEndpoints(runner: JobRunner, audit: Audit): Record<JobRoute, 
       body: z.strictObject({ requestSha256: z.string().max(128) }),
       answer: async ({ parameters, body }, { app, who }) => {
         const { id } = await app.job(parameters.job);
-        await runner.inRoom(async (start) => {
-          await app.approvals.approve(id, who, body.requestSha256);
-          await start(id, (options) => app.run(id, options));
-        });
+        await app.approvals.approve(id, who, body.requestSha256);
+        await dispatch.look();
         return json({ job: await app.job(id) });
       },
     }),
@@ -125,4 +155,9 @@ export function jobEndpoints(runner: JobRunner, audit: Audit): Record<JobRoute, 
       },
     }),
   };
+}
+
+function splitLabel(text: string): [string, string] {
+  const at = text.indexOf('=');
+  return [text.slice(0, at), text.slice(at + 1)];
 }

@@ -98,7 +98,7 @@ describe('a job that waits', () => {
     expect(await failureOf(approve('bob@server', '0'.repeat(64)))).toMatchObject({ code: 'conflict' });
     expect((await app.job(job.id)).state).toBe('awaiting-approval');
     await approve('bob@server');
-    expect((await app.job(job.id)).state).toBe('interrupted');
+    expect((await app.job(job.id)).state).toBe('queued');
     expect(await failureOf(approve('carol@server'))).toMatchObject({ code: 'conflict' });
     expect(await failureOf(approvals.reject(job.id, 'carol@server', 'no'))).toMatchObject({ code: 'conflict' });
     // Its one host has no agent: what matters is that it was tried.

@@ -82,7 +82,14 @@ export const SCRIPT: ScriptInfo = {
 
 export function jobOf(state: JobState, spec: CaptureSpec = SPEC, hosts: readonly Host[] = [WEB1, WEB2]): Job {
   const request = { spec, hosts, selectorText: '', requester: 'me@here', maxParallel: 32, grace: 60_000, note: '' };
-  return { id: 'job1', request, state, created: 1_700_000_000_000, ended: state === 'running' ? 0 : 1_700_000_005_000 };
+  return {
+    id: 'job1',
+    request,
+    state,
+    created: 1_700_000_000_000,
+    started: 1_700_000_000_000,
+    ended: state === 'running' ? 0 : 1_700_000_005_000,
+  };
 }
 
 export function runOf(host: string, more: Partial<HostRun> = {}): HostRun {
@@ -121,7 +128,7 @@ export const FAILED_RUN = runOf('web2', {
 });
 
 function userOf(name: string, role: Role): User {
-  return { name, role, created: 1_700_000_000_000, expires: 0, revoked: 0, hasToken: true };
+  return { name, role, team: 'default', created: 1_700_000_000_000, expires: 0, revoked: 0, hasToken: true };
 }
 
 const TOKEN: EnrollToken = {
@@ -261,7 +268,15 @@ export class FakeApp implements App {
     add: async ({ name, role }) => ({ user: userOf(name, role), token: 'ptu.token' }),
     list: async () => [userOf('alice', 'operator')],
     revoke: async (name) => ({ ...userOf(name, 'viewer'), revoked: 1 }),
-    whoami: async () => ({ name: 'alice', role: 'operator', by: 'token', expires: 0 }),
+    whoami: async () => ({ name: 'alice', role: 'operator', team: 'default', by: 'token', expires: 0 }),
+  };
+  readonly teams: App['teams'] = {
+    list: async () => [{ name: 'db', weight: 2, mostJobs: 0, mostHosts: 500 }],
+    set: async (team) => {
+      this.calls.push(`team ${JSON.stringify(team)}`);
+      return team;
+    },
+    reset: async (name) => void this.calls.push(`reset team ${name}`),
   };
   readonly identities: App['identities'] = {
     createToken: async (request) => {

@@ -1,16 +1,21 @@
 // The store contracts over every engine.
 import { sqlControlStore } from '../../../controller/store/sql-control-store.js';
 import { sqlIdentityStore } from '../../../controller/store/sql-identity-store.js';
+import { sqlJobQueue } from '../../../controller/store/sql-job-queue.js';
 import { sqlSampleStore } from '../../../controller/store/sql-sample-store.js';
 import { controlStoreContract } from './control-store-contract.js';
 import { decisionStoresContract } from './decision-stores-contract.js';
 import { onEveryEngine, temporary } from './every-engine.js';
 import { identityStoreContract } from './identity-store-contract.js';
+import { jobQueueContract } from './job-queue-contract.js';
 import { releaseStoreContract } from './release-store-contract.js';
 import { sampleStoreContract } from './sample-store-contract.js';
 
 onEveryEngine((engine, ground) => {
   controlStoreContract(engine, () => temporary(ground, sqlControlStore));
+  jobQueueContract(engine, () =>
+    temporary(ground, (database) => ({ control: sqlControlStore(database), queue: sqlJobQueue(database) })),
+  );
   sampleStoreContract(engine, () => temporary(ground, sqlSampleStore));
   identityStoreContract(engine, () => temporary(ground, sqlIdentityStore));
   decisionStoresContract(engine, ground.openTwice);

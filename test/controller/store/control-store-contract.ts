@@ -1,7 +1,13 @@
 // What every ControlStore must do.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HostRun, JobRequest } from '../../../controller/api.js';
-import type { ControlStore, StoredJob } from '../../../controller/store/control-store.js';
+import {
+  type ControlStore,
+  type EndedJobState,
+  NEXT_STATES,
+  type StoredJob,
+  type StoredJobState,
+} from '../../../controller/store/control-store.js';
 import { toFailure } from '../../../proto/failure.js';
 
 export function controlStoreContract(
@@ -69,6 +75,65 @@ export function controlStoreContract(
       expect(await ids({ limit: 2, after: { id: 'c', created: 20 } })).toEqual(['b', 'a']);
       expect(await ids({ limit: 2, after: { id: 'd', created: 30 }, states: ['failed'] })).toEqual([]);
       expect(await ids({ limit: 2, after: { id: 'a', created: 10 } })).toEqual([]);
+    });
+
+    it('finds jobs by words, labels, hosts, times, teams, requesters and schedules, the newest first', async () => {
+      const make = (id: string, created: number, more: Partial<JobRequest>, host = 'db') =>
+        store.createJob({ ...job(id), created, request: { ...request, note: '', ...more } }, [run(id, host)]);
+      await make('a', 10, {
+        note: 'Nächtliche Page-Faults auf der Datenbank',
+        labels: { ticket: 'OPS-1', 'a.b': 'x=y' },
+      });
+      await make('b', 20, { note: 'page cache', team: 'web', labels: { ticket: 'OPS-12' } }, 'web1');
+      await make('c', 30, { requester: 'bob@ws', schedule: { name: 'nightly', due: 30 } });
+      const ids = async (query: Omit<Parameters<ControlStore['jobs']>[0], 'limit'>) =>
+        (await store.jobs({ limit: 10, ...query })).map(({ id }) => id);
+      expect(await ids({ search: 'page' })).toEqual(['b', 'a']);
+      expect(await ids({ search: 'PAGE fau' })).toEqual(['a']);
+      expect(await ids({ search: 'nächt' })).toEqual(['a']);
+      expect(await ids({ search: 'ops 12' })).toEqual(['b']);
+      expect(await ids({ search: "%'; drop table jobs" })).toEqual([]);
+      expect(await ids({ search: '  ' })).toEqual(['c', 'b', 'a']);
+      expect(await ids({ labels: { ticket: 'OPS-1' } })).toEqual(['a']);
+      expect(await ids({ labels: { ticket: 'OPS-1', 'a.b': 'x=y' } })).toEqual(['a']);
+      expect(await ids({ labels: { ticket: 'OPS' } })).toEqual([]);
+      expect(await ids({ team: 'web' })).toEqual(['b']);
+      expect(await ids({ team: 'default' })).toEqual(['c', 'a']);
+      expect(await ids({ requester: 'bob@ws' })).toEqual(['c']);
+      expect(await ids({ schedule: 'nightly' })).toEqual(['c']);
+      expect(await ids({ host: 'web1' })).toEqual(['b']);
+      expect(await ids({ since: 20 })).toEqual(['c', 'b']);
+      expect(await ids({ since: 10, until: 20 })).toEqual(['a']);
+      expect(await ids({ after: { id: 'b', created: 20 }, search: 'page' })).toEqual(['a']);
+      await store.deleteJob('a');
+      expect(await ids({ search: 'page' })).toEqual(['b']);
+    });
+
+    it('lets a job take no step but those that are legal', async () => {
+      const states = Object.keys(NEXT_STATES).filter((state): state is StoredJobState => state in NEXT_STATES);
+      const ended = states.filter((state): state is EndedJobState => NEXT_STATES[state].length === 0);
+      for (const from of states) {
+        const owner = from === 'running' ? 'me' : '';
+        const steps: Record<string, (id: string) => Promise<unknown>> = {
+          queued: (id) => store.cancelAwaiting(id),
+          running: (id) => store.claimJob(id, owner, 'you', 50),
+          ...Object.fromEntries(ended.map((to) => [to, (id: string) => store.finishJob(id, owner, to, 60)])),
+        };
+        for (const [to, step] of Object.entries(steps)) {
+          const id = `${from}-${to}`;
+          await store.createJob({ ...job(id), state: from, owner }, []);
+          await step(id);
+          const isLegal = from === to || NEXT_STATES[from].some((next) => next === to);
+          expect([id, (await store.job(id))?.state]).toEqual([id, isLegal ? to : from]);
+        }
+      }
+    });
+
+    it('says when a queued job began, once', async () => {
+      await store.createJob({ ...job('q'), state: 'queued', started: 0, owner: '' }, []);
+      await store.claimJob('q', '', 'me', 70);
+      await store.claimJob('q', 'me', 'you', 90);
+      expect(await store.job('q')).toMatchObject({ state: 'running', started: 70, owner: 'you', ownerSeen: 90 });
     });
 
     it('finds ids by their beginning', async () => {
@@ -142,7 +207,17 @@ const request: JobRequest = {
 };
 
 export function job(id: string): StoredJob {
-  return { id, request, state: 'running', created: 5, ended: 0, owner: 'me', ownerSeen: 5, isCancelRequested: false };
+  return {
+    id,
+    request,
+    state: 'running',
+    created: 5,
+    started: 5,
+    ended: 0,
+    owner: 'me',
+    ownerSeen: 5,
+    isCancelRequested: false,
+  };
 }
 
 export function run(jobId: string, host: string): HostRun {

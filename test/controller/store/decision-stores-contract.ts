@@ -40,7 +40,7 @@ export function decisionStoresContract(name: string, openTwice: () => Promise<re
       const winner = decisions[done.indexOf(true)];
       expect(await sqlApprovalStore(second).decision('a')).toEqual(winner);
       expect(await control.job('a')).toMatchObject({
-        ...{ state: 'running', owner: '', isCancelRequested: winner.kind !== 'approved' },
+        ...{ state: 'queued', owner: '', isCancelRequested: winner.kind !== 'approved' },
       });
       expect(await sqlApprovalStore(first).decision('b')).toBeUndefined();
     });
@@ -50,6 +50,7 @@ export function decisionStoresContract(name: string, openTwice: () => Promise<re
         ...{
           name: 'bob',
           role: role as 'viewer',
+          team: 'default',
           created: 1,
           expires: 0,
           revoked: 0,

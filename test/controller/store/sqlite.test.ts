@@ -17,6 +17,18 @@ import { STAT } from '../specs.js';
 import { job as aJob } from './control-store-contract.js';
 import { makeFileOfVersion1 } from './first-version.js';
 
+/** What version 9 has made. */
+function undoQueue(raw: Database.Database): void {
+  raw.exec('drop index jobs_by_schedule; drop index jobs_without_terms; drop index host_runs_by_host');
+  for (const column of ['started', 'team', 'priority', 'not_before', 'hosts', 'serial', 'schedule', 'is_indexed']) {
+    raw.exec(`alter table jobs drop column ${column}`);
+  }
+  raw.exec('alter table users drop column team');
+  for (const table of ['job_terms', 'teams', 'queue_turn', 'schedules', 'schedule_ticks']) {
+    raw.exec(`drop table ${table}`);
+  }
+}
+
 describe('the database file', () => {
   let directory: string;
   let file: string;
@@ -40,6 +52,7 @@ describe('the database file', () => {
       { version: 6, applied: 1 },
       { version: 7, applied: 1 },
       { version: 8, applied: 1 },
+      { version: 9, applied: 1 },
     ]);
     expect(raw.pragma('journal_mode', { simple: true })).toBe('wal');
     raw.close();
@@ -57,7 +70,7 @@ describe('the database file', () => {
     const was = dump(before);
     before.close();
     const after = openSqlite(file, 2);
-    expect(await sqlControlStore(after).job('a')).toMatchObject({ id: 'a', request, state: 'running' });
+    expect(await sqlControlStore(after).job('a')).toMatchObject({ id: 'a', request, state: 'queued' });
     expect(await sqlControlStore(after).hostRuns('a')).toMatchObject([{ host: 'h', parts: [], module: undefined }]);
     const key = { jobId: 'a', host: 'h' };
     expect(await sqlSampleStore(after).histograms(key)).toBeUndefined();
@@ -137,6 +150,7 @@ describe('the database file', () => {
     }
     await before.close();
     const raw = new Database(file);
+    undoQueue(raw);
     raw.exec('drop index jobs_by_owner; alter table jobs drop column requester');
     raw.exec('delete from migrations where version > 6');
     for (const decision of ['approved', 'rejected']) {
@@ -148,11 +162,10 @@ describe('the database file', () => {
     expect(
       Object.fromEntries(states.map(({ id, state, isCancelRequested }) => [id, [state, isCancelRequested]])),
     ).toEqual({
-      approved: ['running', false],
-      rejected: ['running', true],
+      approved: ['queued', false],
+      rejected: ['queued', true],
       waits: ['awaiting-approval', false],
     });
-    expect(await sqlControlStore(after).unowned(9)).toEqual(['approved', 'rejected']);
     await after.close();
   });
 

@@ -14,7 +14,17 @@ const request = {
 for (let i = 0; i < Number(count); i++) {
   const id = `${name}${i}`;
   await control.createJob(
-    { id, request, state: 'running', created: i, ended: 0, owner: name, ownerSeen: 0, isCancelRequested: false },
+    {
+      id,
+      request,
+      state: 'running',
+      created: i,
+      started: i,
+      ended: 0,
+      owner: name,
+      ownerSeen: 0,
+      isCancelRequested: false,
+    },
     [],
   );
   const data = new Uint8Array(20_000).fill(i);

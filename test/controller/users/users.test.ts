@@ -45,7 +45,13 @@ describe('a user', () => {
     const token = await added('alice');
     const [, , secret, ca] = token.split('.');
     expect([secret.length, ca]).toEqual([64, 'c'.repeat(64)]);
-    expect(await users.byToken(token)).toEqual({ name: 'alice', role: 'operator', by: 'token', expires: 0 });
+    expect(await users.byToken(token)).toEqual({
+      name: 'alice',
+      role: 'operator',
+      team: 'default',
+      by: 'token',
+      expires: 0,
+    });
     for (const file of ['perftrawl.db', 'perftrawl.db-wal']) {
       expect((await readFile(join(directory, file))).includes(secret)).toBe(false);
     }

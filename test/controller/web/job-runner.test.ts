@@ -13,17 +13,6 @@ describe('room', () => {
   };
   const runner = () => new JobRunner({ app, log: () => undefined, mostJobs: 1, random: Math.random });
 
-  it('is kept for a job from before it is asked for', async () => {
-    const jobs = runner();
-    let asked = 0;
-    const submit = () => jobs.inRoom(async () => void asked++);
-    const outcomes = await Promise.allSettled([submit(), submit()]);
-    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
-    expect(asked).toBe(1);
-    await submit();
-    expect(asked).toBe(2);
-  });
-
   it('is taken by a job that runs', async () => {
     const jobs = runner();
     const ended = new Promise<Job>(() => undefined);

@@ -6,6 +6,7 @@ import { createApp, type LocalApp } from '../../../controller/app.js';
 import type { ApprovalRule } from '../../../controller/approval/approval.js';
 import { issueCertificate } from '../../../controller/ca/certificate-authority.js';
 import { type Clock, systemClock } from '../../../controller/clock.js';
+import type { QueueLimits } from '../../../controller/jobs/queue-policy.js';
 import { openRemoteApp } from '../../../controller/remote/remote-app.js';
 import { identityFilesIn } from '../../../controller/transport/identity.js';
 import type { Role } from '../../../controller/users/role.js';
@@ -39,10 +40,12 @@ export interface Serving {
   readonly clock?: Clock;
   /** As `--store` takes it; default: SQLite in the data directory. */
   readonly store?: string;
+  readonly queue?: QueueLimits;
+  readonly mostJobs?: number;
 }
 
 export async function servedApp(scripts: Record<string, Script>, serving: Serving = {}): Promise<ServedApp> {
-  const { approve = 'none', clock = systemClock, store: name } = serving;
+  const { approve = 'none', clock = systemClock, store: name, queue = { mostHosts: 0 }, mostJobs = 64 } = serving;
   const fleet = await tlsFleet();
   const agents = Object.fromEntries(Object.entries(scripts).map(([name, script]) => [name, new FakeAgent(script)]));
   const listed = [];
@@ -53,13 +56,21 @@ export async function servedApp(scripts: Record<string, Script>, serving: Servin
   const openApp = () =>
     createApp({
       ...{ dataDir: join(fleet.directory, 'data'), configDir: fleet.directory, agentCommand: ['/nonexistent'] },
-      ...{ approve, clock },
+      ...{ approve, clock, queue },
       ...(name === undefined ? {} : { store: { name, env: {}, homeDirectory: fleet.directory } }),
     });
   const openServer = async (port: number) => {
     const addresses = ['localhost', '127.0.0.1'];
     return serveApp({
-      ...{ app, listen: { host: '127.0.0.1', port }, clock, random: Math.random, name: 'server', version: '1.2.3' },
+      ...{
+        app,
+        listen: { host: '127.0.0.1', port },
+        clock,
+        random: Math.random,
+        name: 'server',
+        version: '1.2.3',
+        mostJobs,
+      },
       identity: await serverIdentity({
         ...{ caDirectory: fleet.caDirectory, files: identityFilesIn(fleet.caDirectory, 'server') },
         ...{ isIssuable: true, addresses, now: Date.now() },

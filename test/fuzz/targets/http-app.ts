@@ -11,6 +11,7 @@ import { storedIdentities } from '../../../controller/enroll/identities.js';
 import { matchesSelector, parseSelector } from '../../../controller/fleet/selector.js';
 import { checkRequest } from '../../../controller/jobs/job-lookup.js';
 import { planWaves } from '../../../controller/jobs/rollout-plan.js';
+import { storedTeams } from '../../../controller/jobs/stored-teams.js';
 import { TOP_BY } from '../../../controller/questions/top-question.js';
 import type { IdentityStore } from '../../../controller/store/identity-store.js';
 import type { StoredUser, UserStore } from '../../../controller/store/user-store.js';
@@ -50,7 +51,7 @@ export const AUDIT: Audit = {
 export const KNOWN_TOKEN = { id: '0123456789abcdef', secret: 'ab'.repeat(32), caSha256: 'cd'.repeat(32) };
 
 const BOB: StoredUser = {
-  ...{ name: 'bob', role: 'viewer', created: NOW, expires: 0, revoked: 0, tokenId: KNOWN_TOKEN.id },
+  ...{ name: 'bob', role: 'viewer', team: 'default', created: NOW, expires: 0, revoked: 0, tokenId: KNOWN_TOKEN.id },
   secretHash: secretHash(KNOWN_TOKEN.secret),
 };
 
@@ -88,11 +89,18 @@ const CA = 'cd'.repeat(32);
 export function promisingApp(actor: Actor): App & { readonly users: Users & Authenticator } {
   const users = storedUsers({ store, now: () => NOW, caSha256: async () => CA, localName: 'me' });
   const job: Job = {
-    ...{ id: '20260101-000000-abc', state: 'succeeded', created: NOW, ended: NOW },
+    ...{ id: '20260101-000000-abc', state: 'succeeded', created: NOW, started: NOW, ended: NOW },
     request: requestOf({ spec: RECORD, hosts: HOSTS }),
   };
   const app: App & { readonly users: Users & Authenticator } = {
     users,
+    teams: storedTeams({
+      teams: async () => [],
+      setTeam: async ({ weight, mostJobs, mostHosts }) => {
+        promise(weight > 0 && Number.isInteger(mostJobs + mostHosts), 'a quota that is none');
+      },
+      resetTeam: async () => true,
+    }),
     identities: storedIdentities({
       ...{ store: identityStore, now: () => NOW, caDirectory: '/nonexistent' },
       caSha256: async () => CA,

@@ -30,7 +30,11 @@ const APP = promisingApp(ACTOR);
 const RUNNER = new JobRunner({ app: APP, log: () => undefined, mostJobs: 4, random: () => 0.5 });
 type FollowedRoute = 'GET /v1/jobs/:job/events' | 'GET /v1/openapi.json';
 const ENDPOINTS: Readonly<Record<Exclude<Route, FollowedRoute>, Endpoint>> = {
-  ...{ ...hostEndpoints(), ...jobEndpoints(RUNNER, AUDIT), ...resultEndpoints() },
+  ...{
+    ...hostEndpoints(),
+    ...jobEndpoints({ runner: RUNNER, dispatch: { look: async () => undefined }, audit: AUDIT }),
+    ...resultEndpoints(),
+  },
   ...questionEndpoints(systemClock),
   ...{ ...auditEndpoints(), ...userEndpoints(), ...identityEndpoints() },
 };
@@ -46,6 +50,7 @@ const ORDER = {
   },
   sync: { lead: 500 },
   sample: { seed: 's', of: 3, stratify: 'role', strata: [{ value: 'db', hosts: 2, chosen: 1 }], left: ['db2'] },
+  ...{ team: 'db', priority: 'high', labels: { ticket: 'OPS-1' }, spread: 5000, notBefore: 1000 },
 };
 const SELECTOR = { comms: ['postgres'], cmdline: '^x', unit: 'u', container: 'c' };
 const RECORD = {
@@ -87,6 +92,9 @@ const SEEDS: readonly (readonly [string, unknown?])[] = [
   ['POST /v1/audit/hosts', { since: 1, jobId: 'x', limit: 10, hosts: ['db1'] }],
   ['POST /v1/users', { name: 'bob', role: 'viewer', ttl: 1000, withToken: true }],
   ['DELETE /v1/users/bob'],
+  ['POST /v1/teams', { name: 'db', weight: 2, mostJobs: 3, mostHosts: 500 }],
+  ['DELETE /v1/teams/db'],
+  ['GET /v1/jobs?limit=5&search=page%20faults&label=a=b&label=c=d&since=1&team=db&host=db1&before=x'],
   ['POST /v1/enroll-tokens', { ...TOKEN_REQUEST, mayReplace: false }],
   ['DELETE /v1/enroll-tokens/0123456789abcdef'],
   ['DELETE /v1/enrolled-hosts/db1'],
@@ -108,7 +116,7 @@ const requests: FuzzTarget = {
     const query = { ...parseQuery(at < 0 ? '' : url.slice(at + 1)) };
     const body = jsonBody(end < 0 ? '' : text.slice(end + 1));
     const { signal } = new AbortController();
-    const caller = { name: 'alice', role: 'admin', by: 'token', expires: 0 } as const;
+    const caller = { name: 'alice', role: 'admin', team: 'default', by: 'token', expires: 0 } as const;
     const call: Call = { app: APP, caller, who: ACTOR.who, actor: ACTOR, lastEventId: '', signal };
     await sent(await ENDPOINTS[found.route].answer({ parameters: found.parameters, query, body }, call));
   },
