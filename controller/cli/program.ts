@@ -15,6 +15,7 @@ import { histCommand } from './commands/hist.js';
 import { hostsCommand } from './commands/hosts.js';
 import { importCommand } from './commands/import.js';
 import { jobsCommand } from './commands/jobs.js';
+import { outliersCommand } from './commands/outliers.js';
 import { pullCommand } from './commands/pull.js';
 import { recordCommand } from './commands/record.js';
 import { serveCommand } from './commands/serve.js';
@@ -35,7 +36,10 @@ import { UsageError } from './usage-error.js';
 /** In the order of the help. */
 const COMMANDS: readonly { readonly group: string; readonly makers: readonly CommandMaker[] }[] = [
   { group: 'Capture:', makers: [recordCommand, statCommand, stapCommand, faultsCommand, importCommand] },
-  { group: 'Look:', makers: [showCommand, topCommand, diffCommand, histCommand, textCommand, jobsCommand] },
+  {
+    group: 'Look:',
+    makers: [showCommand, topCommand, diffCommand, outliersCommand, histCommand, textCommand, jobsCommand],
+  },
   { group: 'Take away:', makers: [exportCommand, artifactsCommand, pullCommand, verifyCommand] },
   { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand, auditCommand, enrollTokenCommand] },
   { group: 'Server:', makers: [serveCommand, usersCommand, teamsCommand] },

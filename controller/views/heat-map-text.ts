@@ -5,7 +5,8 @@ import { histogramName, type TextOptions } from './histogram-text.js';
 import { withCommas } from './number-text.js';
 import { textWidth } from './text-table.js';
 
-interface Shades {
+/** From nothing to the most; cells of a width, and one of each for a legend. */
+export interface Shades {
   readonly cells: readonly string[];
   readonly legend: readonly string[];
 }
@@ -73,7 +74,7 @@ const XTERM_COLOURS = [53, 89, 125, 161, 197, 203, 209, 215, 221, 228, 231];
 const BLOCKS = [' ', '·', '░', '▒', '▓', '█'];
 const LETTERS = [' ', '.', ':', '+', '*', '#', '@'];
 
-function shadesFor(options: TextOptions, width: number): Shades {
+export function shadesFor(options: TextOptions, width: number): Shades {
   if (options.colours === '256') {
     const paint = (colour: number) => `\x1b[48;5;${colour}m${' '.repeat(width)}\x1b[0m`;
     const cells = [' '.repeat(width), ...XTERM_COLOURS.map(paint)];

@@ -40,7 +40,8 @@ export function hostTableText(report: OutlierReport, options: TextOptions): stri
   return `${histogramName(report.merged)}\n${painted.join('\n')}\n${wrapped(report.measure, options.width)}`;
 }
 
-function wrapped(text: string, width: number): string {
+/** Lines of at most 120 columns, and as many as there are; each ends in \n. */
+export function wrapped(text: string, width: number): string {
   const room = Math.max(40, Math.min(width, 120));
   const lines: string[] = [];
   for (const word of printable(text).split(' ')) {

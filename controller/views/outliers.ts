@@ -3,6 +3,8 @@ import { countOf, type Histogram, histogramKey, mergeHistograms } from '../../pr
 import { cumulative, type Distribution, distributionOf } from '../../profile/histogram-distribution.js';
 import { type Quantile, quantile } from '../../profile/histogram-percentiles.js';
 import { gridOf } from '../../profile/histogram-scale.js';
+import { CHANCE } from './sampling-noise.js';
+import { LEAST_HOSTS, median, spreadAround } from './spread.js';
 
 /** All of one host, such as `histogramTotals(series)`. */
 export interface HostHistograms {
@@ -47,13 +49,6 @@ export interface OutlierReport {
   readonly measure: string;
 }
 
-/** With three hosts the odd one out cannot be told from the other two being odd. */
-const LEAST_HOSTS = 4;
-/** Of a normal distribution: turns the median absolute deviation into a standard deviation. */
-const DEVIATION = 1.4826;
-/** Standard errors that chance may explain. */
-const CHANCE = 3;
-
 /**
  * One key: histograms that add up. The typical host has at each bucket bound the median over hosts of the share of values up to there,
  * so a host of many values weighs no more than others, and outliers do not move it. The distance to it is the earth mover's, in steps.
@@ -79,7 +74,7 @@ export function findOutliers(
   const distances = isMade ? distancesToTypical(judged) : new Map<string, HostDistance>();
   const all = [...distances.values()].map(({ distance }) => distance);
   const middle = median(all);
-  const spread = DEVIATION * median(all.map((distance) => Math.abs(distance - middle)));
+  const spread = spreadAround(all, middle);
   const threshold = isMade ? Math.max(minSteps, middle + deviations * spread) : undefined;
   const stepName =
     merged.scale.kind === 'log2' ? 'doublings' : `steps of ${merged.scale.step} ${merged.unit}`.trimEnd();
@@ -160,13 +155,6 @@ function wordsFor({ distance, shift }: HostDistance, limit: number, isOutlier: b
   if (!isOutlier) return 'like the others';
   const where = Math.abs(shift) < distance / 2 ? 'spread otherwise' : shift > 0 ? 'higher' : 'lower';
   return `values ${fixed(distance)} ${stepName} ${where} than on the typical host (limit ${fixed(limit)})`;
-}
-
-function median(values: readonly number[]): number {
-  if (values.length === 0) return 0;
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 function byDistance(a: OutlierRow, b: OutlierRow): number {
