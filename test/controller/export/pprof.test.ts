@@ -4,11 +4,11 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ProfileBuilder } from '../../../profile/profile-builder.js';
 import { samplesOf, weightOf } from '../../../profile/sample-type.js';
+import { buildPprofOracle } from '../../oracle/pprof-oracle.js';
 import { drawProfile } from '../../profile/draw-profile.js';
 import { readPprof } from './read-pprof.js';
 import { written } from './written.js';
@@ -79,7 +79,7 @@ test('the empty profile is a file too', () => {
 test('Google’s pprof reads it, finds it valid and counts the same', async () => {
   const file = join(folder, 'profile.pb.gz');
   await writeFile(file, written('pprof', PROFILE));
-  const found = JSON.parse((await run(await buildOracle(), [file])).stdout);
+  const found = JSON.parse((await run(await buildPprofOracle(folder), [file])).stdout);
   expect(found).toMatchObject({
     sampleTypes: ['samples:page-faults/count', 'page-faults/count'],
     default: 'page-faults',
@@ -100,18 +100,3 @@ test('Google’s pprof reads it, finds it valid and counts the same', async () =
     comments: ['perf record -e page-faults', 'loss: 12 events lost: on h1'],
   });
 });
-
-/** Without modules: the package and nothing else comes from Debian's source tree. */
-async function buildOracle(): Promise<string> {
-  const oracle = join(folder, 'pprof-oracle');
-  const source = fileURLToPath(new URL('../../oracle/pprof/main.go', import.meta.url));
-  const env = {
-    ...process.env,
-    GO111MODULE: 'off',
-    GOPATH: '/usr/share/gocode',
-    GOCACHE: join(folder, 'cache'),
-    GOFLAGS: '',
-  };
-  await run('go', ['build', '-o', oracle, source], { env });
-  return oracle;
-}
