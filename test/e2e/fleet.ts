@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { build, type WorkloadName } from '../oracle/record-workload.js';
+import { build, type RunningWorkload } from '../oracle/record-workload.js';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const perftrawl = join(root, 'bin', 'perftrawl');
@@ -91,14 +91,15 @@ export class Fleet {
     return join(this.directory, 'config', 'perftrawl', 'ca');
   }
 
-  /** Start an agent that listens with mutual TLS on a free loopback port. */
-  async startAgent(name: string): Promise<Agent> {
+  /** Start an agent that listens with mutual TLS on a free loopback port. @param more arguments of it */
+  async startAgent(name: string, ...more: readonly string[]): Promise<Agent> {
     const stateDirectory = join(this.directory, 'state', name);
     await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
     const file = (ending: string) => join(this.caDirectory, ending);
     const child = this.start([
       ...['agent', '--listen', '127.0.0.1:0', '--name', name, '--state', stateDirectory],
       ...['--cert', file(`${name}.crt`), '--key', file(`${name}.key`), '--ca', file('ca.crt')],
+      ...more,
     ]);
     const complaints: string[] = [];
     child.stderr?.on('data', (part: Buffer) => complaints.push(part.toString()));
@@ -123,7 +124,7 @@ export class Fleet {
   }
 
   /** Build a workload and run it until the fleet is disposed; gives its pid. */
-  async startWorkload(name: WorkloadName, ...args: string[]): Promise<number> {
+  async startWorkload(name: RunningWorkload, ...args: string[]): Promise<number> {
     const [program, ...before] = await build(name, this.directory);
     const child = spawn(program, [...before, ...args], { cwd: this.directory, stdio: 'ignore' });
     this.#children.push(child);
