@@ -1,15 +1,15 @@
 // Which jobs a pull is about, and which of their hosts.
-import { fail } from '../../proto/failure.js';
-import type { App, HostRun, Job } from '../api.js';
+import { FailureError, fail } from '../../proto/failure.js';
+import type { App, HostRun, Job, JobFilter } from '../api.js';
 import { matchesSelector, parseSelector } from '../fleet/selector.js';
 
 export interface JobChoice {
-  /** Ids, beginnings of them, `last`; empty: by time. */
-  readonly jobs: readonly string[];
-  /** Milliseconds since 1970 UTC; jobs that were asked for from then on. Without `jobs` only. */
-  readonly since: number;
-  /** The same; before then. */
-  readonly until: number;
+  /** Ids of jobs, beginnings of them, `last`, names of schedules; empty: all of that time. */
+  readonly names: readonly string[];
+  /** Milliseconds since 1970 UTC; jobs that were asked for from then on, also of schedules. Undefined: from the beginning. */
+  readonly since: number | undefined;
+  /** The same; before then. Undefined: until now. */
+  readonly until: number | undefined;
   /** A selector of hosts, by the labels that they had when the job was asked for; '' for all. */
   readonly on: string;
 }
@@ -22,16 +22,18 @@ export interface ChosenJob {
   readonly hosts: ReadonlySet<string>;
 }
 
-/** As many as a server lists at once. */
-const mostListed = 1000;
+/** As many as are asked for at once. */
+const pageJobs = 500;
+/** Of more than this nobody wants all files in one directory. */
+const mostJobs = 20_000;
 
 /**
- * Each job once, the oldest first. A job is chosen by its id or by its time; one of a schedule will be one by its `request.schedule`.
- * @throws FailureError 'not-found' when none is left, 'exhausted' when there are more than can be listed
+ * Each job once, the oldest first.
+ * @throws FailureError 'not-found' when none is left, 'bad-request' for a time with a single job, 'exhausted' when there are too many
  */
 export async function chooseJobs(app: App, choice: JobChoice): Promise<readonly ChosenJob[]> {
   const selector = parseSelector(choice.on);
-  const jobs = choice.jobs.length > 0 ? await namedJobs(app, choice.jobs) : await jobsOfTime(app, choice);
+  const jobs = choice.names.length > 0 ? await namedJobs(app, choice) : await allJobs(app, windowOf(choice));
   const chosen: ChosenJob[] = [];
   for (const job of jobs) {
     const hosts = new Set(job.request.hosts.filter((host) => matchesSelector(host, selector)).map((host) => host.name));
@@ -43,27 +45,52 @@ export async function chooseJobs(app: App, choice: JobChoice): Promise<readonly 
   throw fail('not-found', which, '`perftrawl jobs ls` lists the jobs, `perftrawl jobs show JOB` their hosts');
 }
 
-async function namedJobs(app: App, ids: readonly string[]): Promise<readonly Job[]> {
+async function namedJobs(app: App, choice: JobChoice): Promise<readonly Job[]> {
   const jobs = new Map<string, Job>();
-  for (const id of ids) {
-    const job = await app.job(id);
-    jobs.set(job.id, job);
+  for (const name of choice.names) {
+    for (const job of await jobsNamed(app, name, choice)) jobs.set(job.id, job);
   }
   return [...jobs.values()].sort((a, b) => a.created - b.created);
 }
 
-async function jobsOfTime(app: App, { since, until }: JobChoice): Promise<readonly Job[]> {
-  const newest = await app.jobs({ limit: mostListed });
-  const oldest = newest.at(-1);
-  if (newest.length >= mostListed && oldest !== undefined && oldest.created > since) {
-    const reach = new Date(oldest.created).toISOString();
-    throw fail(
-      'exhausted',
-      `there are more jobs than the ${mostListed} that can be listed; they reach back to ${reach}`,
-      'give a later --since, or name the older jobs by their ids',
-    );
+/** A job, or those of a schedule. */
+async function jobsNamed(app: App, name: string, choice: JobChoice): Promise<readonly Job[]> {
+  const window = windowOf(choice);
+  let unknown: FailureError;
+  try {
+    const job = await app.job(name);
+    if (window.since === undefined && window.until === undefined) return [job];
+    throw fail('bad-request', `${job.id} is one job: a time chooses among those of a schedule, or among all`);
+  } catch (error) {
+    if (!(error instanceof FailureError) || error.failure.code !== 'not-found') throw error;
+    unknown = error;
   }
-  return newest.filter((job) => job.created >= since && job.created < until).reverse();
+  const jobs = await allJobs(app, { schedule: name, ...window });
+  if (jobs.length > 0) return jobs;
+  const remedy = '`perftrawl jobs ls` lists the jobs, with those of schedules';
+  throw fail(
+    'not-found',
+    `there is no job '${name}', nor jobs of a schedule of that name in that time`,
+    remedy,
+    unknown,
+  );
+}
+
+function windowOf({ since, until }: JobChoice): Pick<JobFilter, 'since' | 'until'> {
+  return { ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) };
+}
+
+async function allJobs(app: App, filter: Omit<JobFilter, 'limit' | 'before'>): Promise<readonly Job[]> {
+  const jobs: Job[] = [];
+  for (;;) {
+    const last = jobs.at(-1);
+    const page = await app.jobs({ ...filter, limit: pageJobs, ...(last === undefined ? {} : { before: last.id }) });
+    jobs.push(...page);
+    if (page.length < pageJobs) return jobs.reverse();
+    if (jobs.length >= mostJobs) {
+      throw fail('exhausted', `there are more than ${mostJobs} such jobs`, 'narrow the time with --since and --until');
+    }
+  }
 }
 
 /** It becomes the name of a directory, and a server may be another program. @throws FailureError 'bad-data' */

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import type { HostRun, Job } from '../api.js';
 import { missingOf } from './completeness.js';
-import type { DonePart } from './journal.js';
 import {
   CERTIFICATE,
   CHECKSUMS,
@@ -10,6 +9,7 @@ import {
   MANIFEST,
   type Manifest,
   type ManifestJob,
+  type ManifestPart,
   manifestText,
   SIGNATURE,
 } from './manifest.js';
@@ -51,7 +51,9 @@ export async function finishPull(
   facts: ManifestFacts,
 ): Promise<PullResult> {
   const time = facts.now();
-  const jobs = planned.map((one) => manifestJob(one, done, facts, time));
+  const partsOf = new Map<string, ManifestPart[]>(planned.map(({ job }) => [job.id, []]));
+  for (const { job, part } of done) partsOf.get(job)?.push(part);
+  const jobs = planned.map((one) => manifestJob(one, partsOf.get(one.job.id) ?? [], facts, time));
   const isPulled = new Set(jobs.map(({ id }) => id));
   const others = (before?.jobs ?? []).filter(({ id }) => !isPulled.has(id));
   const files = [
@@ -103,11 +105,10 @@ async function writeManifest(
 
 function manifestJob(
   { job, runs, directory, hostDirectories }: PlannedJob,
-  done: readonly DonePart[],
+  parts: readonly ManifestPart[],
   { puller, from, version }: ManifestFacts,
   time: number,
 ): ManifestJob {
-  const parts = done.filter((one) => one.job === job.id).map(({ part }) => part);
   const missing = missingOf(job, runs, parts);
   return {
     ...{ id: job.id, directory, state: job.state, created: job.created, ended: job.ended },
@@ -115,7 +116,7 @@ function manifestJob(
     ...{ isComplete: missing.length === 0, missing },
     pulled: { time, by: puller, from, version },
     hosts: runs.map((run) => hostOf(job, run, hostDirectories.get(run.host) ?? directory)),
-    parts,
+    parts: [...parts],
   };
 }
 

@@ -51,12 +51,12 @@ interface PullRequest extends Pick<PullOptions, 'formats' | 'scope' | 'isForced'
 const MOST_MISSING = 20;
 
 /** @param now milliseconds since 1970 UTC @throws UsageError */
-function parsePull(jobs: readonly string[], flags: PullFlags, now: number): PullRequest {
+function parsePull(names: readonly string[], flags: PullFlags, now: number): PullRequest {
   const { since, until, hostsOnly, mergedOnly, key, cert } = flags;
   const isByTime = since !== undefined || until !== undefined;
-  if (jobs.length === 0 && !isByTime) throw new UsageError('pull: say which jobs: their ids, `last`, or --since 2h');
-  if (jobs.length > 0 && isByTime)
-    throw new UsageError('--since and --until choose jobs by time; name no jobs besides');
+  if (names.length === 0 && !isByTime) {
+    throw new UsageError('pull: say which jobs: their ids, `last`, a schedule, or --since 2h');
+  }
   if (hostsOnly === true && mergedOnly === true)
     throw new UsageError('--hosts-only and --merged-only exclude each other');
   if ((key === undefined) !== (cert === undefined)) throw new UsageError('--key and --cert belong together; give both');
@@ -64,9 +64,9 @@ function parsePull(jobs: readonly string[], flags: PullFlags, now: number): Pull
   return {
     directory: flags.output,
     choice: {
-      jobs,
-      since: since === undefined ? 0 : parseMoment('--since', since, now),
-      until: until === undefined ? Number.POSITIVE_INFINITY : parseMoment('--until', until, now),
+      names,
+      since: since === undefined ? undefined : parseMoment('--since', since, now),
+      until: until === undefined ? undefined : parseMoment('--until', until, now),
       on: flags.on,
     },
     formats: flags.formats === undefined ? [] : parseFormats(flags.formats),
@@ -206,7 +206,7 @@ export function pullCommand(session: CliSession) {
     .description(
       'everything that jobs have brought as files of a directory, with a manifest; goes on where it was cut off',
     )
-    .argument('[jobs...]', 'their ids, beginnings of them, or `last`')
+    .argument('[jobs...]', 'their ids, beginnings of them, `last`, or the name of a schedule')
     .requiredOption('-o, --output <directory>', 'where to; made where it is missing')
     .option(
       '--since <when>',
@@ -232,6 +232,7 @@ export function pullCommand(session: CliSession) {
           does: 'what the database hosts gave in the last two hours',
           line: 'perftrawl pull --since 2h --on role=db -o results',
         },
+        { does: "a week of a schedule's jobs", line: 'perftrawl pull nightly --since 7d -o results' },
         { does: 'for go tool pprof, merged', line: 'perftrawl pull last --merged-only --formats pprof -o results' },
         {
           does: 'for somebody who has to trust it',
@@ -239,8 +240,8 @@ export function pullCommand(session: CliSession) {
         },
       ]),
     )
-    .action(async (jobs, flags) => {
+    .action(async (names, flags) => {
       const context = session.context();
-      session.end(await runPull(context, parsePull(jobs, flags, context.io.now())));
+      session.end(await runPull(context, parsePull(names, flags, context.io.now())));
     });
 }

@@ -7,6 +7,7 @@ import type {
   Host,
   HostRun,
   Job,
+  JobFilter,
   JobRequest,
   JobState,
   RemovedFile,
@@ -230,8 +231,9 @@ export class FakeApp implements App {
     }
     return this.known;
   }
-  async jobs(): Promise<readonly Job[]> {
-    return this.known === undefined ? [] : [this.known];
+  async jobs({ schedule, before }: JobFilter): Promise<readonly Job[]> {
+    if (this.known === undefined || before !== undefined) return [];
+    return schedule === undefined || schedule === this.known.request.schedule?.name ? [this.known] : [];
   }
   async hostRuns(): Promise<readonly HostRun[]> {
     return this.runs;

@@ -184,16 +184,16 @@ describe('pull', () => {
   });
 
   it.each([
-    [['pull', '-o', 'x'], 2, /say which jobs: their ids, `last`, or --since 2h/],
+    [['pull', '-o', 'x'], 2, /say which jobs: their ids, `last`, a schedule, or --since 2h/],
     [['pull', 'last'], 2, /required option '-o, --output/],
-    [['pull', 'last', '-o', 'x', '--since', '2h'], 2, /choose jobs by time; name no jobs besides/],
+    [['pull', 'last', '-o', '/tmp/x', '--since', '2h'], 2, /job1 is one job: a time chooses among those of a schedule/],
     [['pull', '-o', 'x', '--since', 'yesterday'], 2, /--since: 'yesterday' is neither so long ago/],
     [['pull', 'last', '-o', 'x', '--formats', 'folded,png'], 2, /--formats: 'png' is not one of job, report/],
     [['pull', 'last', '-o', 'x', '--hosts-only', '--merged-only'], 2, /exclude each other/],
     [['pull', 'last', '-o', 'x', '--jobs', '0'], 2, /--jobs: '0'/],
     [['pull', 'last', '-o', 'x', '--key', 'k'], 2, /--key and --cert belong together/],
     [['pull', 'last', '-o', 'x', '--sign'], 4, /cannot read what to sign with/],
-    [['pull', 'nosuch', '-o', '/tmp/x'], 4, /there is no job nosuch/],
+    [['pull', 'nosuch', '-o', '/tmp/x'], 4, /there is no job 'nosuch', nor jobs of a schedule/],
   ])('%j ends with %d', async (argv, code, message) => {
     const outcome = await run(argv, { app, env: { PERFTRAWL_CONFIG: directory } });
     expect(outcome.code).toBe(code);

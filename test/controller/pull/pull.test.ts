@@ -197,7 +197,7 @@ describe.each([
   });
 
   it('takes some hosts, some formats, merged only, hosts only; and what an earlier pull took stays', async () => {
-    const choice = { jobs: [job.id], since: 0, until: Number.POSITIVE_INFINITY, on: 'name=web1' };
+    const choice = { names: [job.id], since: undefined, until: undefined, on: 'name=web1' };
     await pulled({ choice, formats: ['folded'] });
     const first = [`${job.id}/hosts/web1/stacks.folded`, `${job.id}/job.json`];
     const own = ['SHA256SUMS', 'manifest.json'];
@@ -216,16 +216,33 @@ describe.each([
 
   it('chooses jobs by time, and puts several into one directory', async () => {
     const later = await place.record();
-    const by = (since: number, until = Number.POSITIVE_INFINITY) =>
-      pullOptions(place.out, [], { choice: { jobs: [], since, until, on: '' }, formats: ['folded'] });
+    const by = (since?: number, until?: number, ...names: string[]) =>
+      pullOptions(place.out, [], { choice: { names, since, until, on: '' }, formats: ['folded'] });
     const ids = async (options: ReturnType<typeof by>) => (await pull(place.app, options)).jobs.map(({ id }) => id);
     expect(await ids(by(later.created))).toEqual([later.id]);
-    expect(await ids(by(0, later.created))).toEqual([job.id]);
+    expect(await ids(by(undefined, later.created))).toEqual([job.id]);
     expect(await ids(by(0))).toEqual([job.id, later.id]);
+    expect(await failureOf(pull(place.app, by(0, undefined, job.id)))).toMatchObject({ code: 'bad-request' });
     expect((await manifestOf()).jobs.map(({ id }) => id)).toEqual([job.id, later.id]);
     expect(await failureOf(pull(place.app, by(Date.now() + 1e6)))).toMatchObject({ code: 'not-found' });
     const both = pullOptions(place.out, ['last', job.id, job.id], { formats: ['folded'] });
     expect((await pull(place.app, both)).jobs).toHaveLength(2);
+  });
+
+  it('takes the jobs of a schedule by its name, of all time or of some', async () => {
+    const ticks = [await place.recordBySchedule('nightly'), await place.recordBySchedule('nightly')];
+    await place.recordBySchedule('weekly');
+    const pullOf = async (since?: number) => {
+      const choice = { names: ['nightly'], since, until: undefined, on: '' };
+      return (await pull(place.app, pullOptions(place.out, [], { choice, formats: ['job'] }))).jobs;
+    };
+    const jobs = await pullOf();
+    expect(jobs.map(({ id }) => id).sort()).toEqual(ticks.map(({ id }) => id).sort());
+    expect(jobs[0].request.schedule).toMatchObject({ name: 'nightly', due: expect.any(Number) });
+    expect((await pullOf(ticks[1].created)).map(({ id }) => id)).toContain(ticks[1].id);
+    expect(await failureOf(pullOf(Date.now() + 1e6))).toMatchObject({
+      ...{ code: 'not-found', message: "there is no job 'nightly', nor jobs of a schedule of that name in that time" },
+    });
   });
 
   it('follows no links, and writes to no file by another name', async () => {

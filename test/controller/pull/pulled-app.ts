@@ -34,6 +34,8 @@ export interface Ground {
   readonly directory: string;
   readonly out: string;
   record(hosts?: readonly Host[]): Promise<Job>;
+  /** A job that a schedule asked for on the controller. */
+  recordBySchedule(name: string): Promise<Job>;
   close(): Promise<void>;
 }
 
@@ -45,19 +47,23 @@ export async function ground(isRemote: boolean, scripts: Record<string, Script> 
   const directory = await mkdtemp(join(tmpdir(), 'perftrawl-pull-'));
   return {
     ...{ served, app, directory, out: join(directory, 'out') },
-    async record(hosts = app.hosts('name in (web1,web2)')) {
-      const request: JobRequest = {
-        ...{ spec: { ...RECORD, keepRaw: true }, hosts, selectorText: 'role=web', requester: 'me@here' },
-        ...{ maxParallel: 8, grace: 30_000, note: 'to be pulled' },
-      };
-      const { id } = await app.submit(request);
-      return app.run(id, { signal: new AbortController().signal, onEvent: () => undefined });
-    },
+    record: (hosts = app.hosts('name in (web1,web2)')) => recordOn(app, hosts, {}),
+    recordBySchedule: (name) =>
+      recordOn(served.app, served.app.hosts('name=web1'), { schedule: { name, due: Date.now() } }),
     async close() {
       await served.close();
       await rm(directory, { recursive: true });
     },
   };
+}
+
+async function recordOn(app: App, hosts: readonly Host[], more: Partial<JobRequest>): Promise<Job> {
+  const { id } = await app.submit({
+    ...{ spec: { ...RECORD, keepRaw: true }, hosts, selectorText: 'role=web', requester: 'me@here' },
+    ...{ maxParallel: 8, grace: 30_000, note: 'to be pulled' },
+    ...more,
+  });
+  return app.run(id, { signal: new AbortController().signal, onEvent: () => undefined });
 }
 
 /** What the agent keeps. */
@@ -70,7 +76,7 @@ export function hold(served: ServedApp, host: string, data: Buffer): void {
 export function pullOptions(directory: string, jobs: readonly string[], more: Partial<PullOptions> = {}): PullOptions {
   return {
     directory,
-    choice: { jobs, since: 0, until: Number.POSITIVE_INFINITY, on: '' },
+    choice: { names: jobs, since: undefined, until: undefined, on: '' },
     ...{ formats: [], scope: 'all', isForced: false, maxParallel: 3, signing: undefined },
     ...{ puller: 'me@here', from: 'this machine', version: '1.2.3', now: Date.now },
     makeReport: (app, job) => jobHtmlReport(app, job, { title: 'Report', version: '1.2.3', notes: [] }),
