@@ -97,7 +97,7 @@ module.exports = {
     {
       name: 'jobs-know-no-cli',
       severity: 'error',
-      from: { path: '^controller/(jobs|questions|app\\.ts)' },
+      from: { path: '^controller/(jobs|questions|schedule|app\\.ts)' },
       to: { path: '^controller/(cli|web)/' },
     },
     oneImporter('ssh2', 'controller/transport/ssh/'),
@@ -107,6 +107,7 @@ module.exports = {
     oneImporter('better-sqlite3', 'controller/store/'),
     oneImporter('pg', 'controller/store/'),
     oneImporter('fastify', 'controller/web/'),
+    oneImporter('croner', 'controller/schedule/calendar.ts'),
     { name: 'nothing-imports-tests', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
     { name: 'every-import-resolves', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],

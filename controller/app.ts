@@ -3,6 +3,7 @@ import { hostname, userInfo } from 'node:os';
 import path from 'node:path';
 import type { AgentApi } from '../proto/agent-api.js';
 import { fail, toFailure } from '../proto/failure.js';
+import { timeoutSignal } from '../proto/timeout-signal.js';
 import type { AgentDelivery, Answer, App, Host } from './api.js';
 import type { ApprovalRule } from './approval/approval.js';
 import { jobApprovals } from './approval/job-approvals.js';
@@ -31,6 +32,8 @@ import { PendingReleases } from './jobs/pending-releases.js';
 import type { QueueLimits } from './jobs/queue-policy.js';
 import { storedTeams } from './jobs/stored-teams.js';
 import { storedQuestions } from './questions/answer-top.js';
+import { decideDue } from './schedule/scheduler.js';
+import { storedSchedules } from './schedule/stored-schedules.js';
 import { openStore } from './store/open-store.js';
 import { sqlApprovalStore } from './store/sql-approval-store.js';
 import { sqlAuditStore } from './store/sql-audit-store.js';
@@ -39,6 +42,7 @@ import { sqlIdentityStore } from './store/sql-identity-store.js';
 import { sqlJobQueue } from './store/sql-job-queue.js';
 import { sqlReleaseStore } from './store/sql-release-store.js';
 import { sqlSampleStore } from './store/sql-sample-store.js';
+import { sqlScheduleStore } from './store/sql-schedule-store.js';
 import { sqlUserStore } from './store/sql-user-store.js';
 import { fileFingerprint } from './transport/ca-fingerprint.js';
 import { noDialIn } from './transport/dial-in.js';
@@ -50,6 +54,7 @@ import type { AskSecret } from './transport/ssh/auth.js';
 import { type SshTransport, sshTransport } from './transport/ssh/ssh-transport.js';
 import { tlsTransport } from './transport/tls.js';
 import type { Transport } from './transport/transport.js';
+import { requesterRefusal } from './users/requester.js';
 import { type Authenticator, storedUsers, type Users } from './users/users.js';
 
 export interface AppOptions {
@@ -119,6 +124,8 @@ export interface LocalApp extends App {
   readonly revocations: Revocations;
   /** What was asked of this controller, and what came of it. */
   readonly audit: ReadableAudit;
+  /** Decide on the ticks of schedules that are due: their jobs are queued. @returns how many schedules were */
+  decideDue(): Promise<number>;
   /** Id of the queued job whose turn it is: it is running then, and `run` has to follow. Undefined when there is none. */
   takeTurn(): Promise<string | undefined>;
   /** The same app as used by somebody else: what he asks for is written down as his. */
@@ -130,6 +137,8 @@ const connectTimeout = 10_000;
 const askTimeout = 30_000;
 /** On top, for hosts to which the agent may first have to be made and sent. */
 const sendAllowance = 150_000;
+/** For ending the job before, where the next one of a schedule comes instead of it. */
+const replaceTimeout = 120_000;
 const handshakesAtOnce = 16;
 /** Hosts that are asked at the same time. */
 const askedAtOnce = 32;
@@ -137,6 +146,7 @@ const askedAtOnce = 32;
 /** @throws FailureError 'bad-request' for the inventory, and those of openStore */
 export async function createApp(options: AppOptions): Promise<LocalApp> {
   const { dataDir, configDir, agentCommand, approve = 'none', clock = systemClock, random = Math.random } = options;
+  const log = options.log ?? ((text: string) => void process.stderr.write(`perftrawl: ${text}\n`));
   const inventory = await readInventory(configDir, options.inventoryPath);
   const caDirectory = path.join(configDir, 'ca');
   const identityFiles = { ...identityFilesIn(caDirectory, 'controller'), ...inventory.identity };
@@ -153,7 +163,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   const audit = storedAudit(sqlAuditStore(database), () => clock.now());
   const identity = await identityServices({
     ...{ store: sqlIdentityStore(database), audit, clock, caDirectory, inventory: inventory.hosts },
-    log: options.log ?? ((text) => void process.stderr.write(`perftrawl: ${text}\n`)),
+    log,
   }).catch(async (error: unknown) => {
     await database.close();
     throw error;
@@ -227,6 +237,11 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
 
   const queue = sqlJobQueue(database);
   const desk = new JobDesk({ tools, owners, approve, ask, queue, limits: options.queue });
+  const schedules = sqlScheduleStore(database);
+  const hostsOf = (selectorText: string): readonly Host[] => {
+    const selector = parseSelector(selectorText);
+    return identity.hosts().filter((host) => matchesSelector(host, selector));
+  };
   const approvals = jobApprovals({
     ...{ decisions, now: () => clock.now() },
     findJob: (id) => findJob(control, id),
@@ -250,10 +265,12 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     identities: identity.identities,
     approvals,
     teams: storedTeams(queue),
-    hosts(selectorText) {
-      const selector = parseSelector(selectorText);
-      return identity.hosts().filter((host) => matchesSelector(host, selector));
-    },
+    schedules: storedSchedules({
+      ...{ store: schedules, now: () => clock.now(), hosts: hostsOf },
+      submit: (request) => desk.submit(request),
+      check: (request) => void desk.newJob(request, 'queued'),
+    }),
+    hosts: hostsOf,
     describe: (hosts, signal) => ask(hosts, 'describing', signal, (api, limited) => api.describe(limited)),
     listProcesses: (hosts, selector, signal) =>
       ask(hosts, 'listing the processes of', signal, (api, limited) => api.listProcesses(selector, limited)),
@@ -269,6 +286,17 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     job: (id) => desk.job(id),
     jobs: (filter) => desk.jobs(filter),
     takeTurn: () => desk.takeTurn(),
+    decideDue: () =>
+      decideDue({
+        ...{ store: schedules, control, hosts: hostsOf, clock, log },
+        newJob: (request) => desk.newJob(request, 'queued'),
+        refusalOf: requesterRefusal(users),
+        cancel(id) {
+          desk.cancel(id, timeoutSignal(replaceTimeout)).catch((error: unknown) => {
+            log(`job ${id} is not ended for the one that comes instead of it: ${toFailure(error).message}`);
+          });
+        },
+      }),
     hostRuns: async (jobId) => control.hostRuns((await findJob(control, jobId)).id),
     deleteJob: (jobId) => desk.deleteJob(jobId),
 

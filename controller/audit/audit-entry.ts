@@ -19,6 +19,11 @@ export const AUDITED_ACTS = [
   'hosts-cleaned',
   /** Whose logs were found in order, and where they ended. */
   'verify-hosts',
+  'add-schedule',
+  'remove-schedule',
+  'pause-schedule',
+  'resume-schedule',
+  'run-schedule',
   'set-team',
   'reset-team',
   'add-user',

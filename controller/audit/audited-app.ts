@@ -1,6 +1,8 @@
 // An app that writes down who asks for what before it does it. Jobs themselves, and how they end, are written down by the store.
+import { auditedSpec } from '../../proto/audited-spec.js';
 import { type Failure, FailureError, toFailure } from '../../proto/failure.js';
 import type { Answer, App, RemovedFile } from '../api.js';
+import type { ScheduleDefinition } from '../schedule/schedule.js';
 import type { Audit } from './audit.js';
 import type { AuditEntry } from './audit-entry.js';
 
@@ -31,6 +33,18 @@ export function auditedApp<T extends App>(app: T, audit: Audit, actor: Actor): T
       act({ what: 'set-team', subject: team.name.slice(0, 80), detail: { ...team } }, () => app.teams.set(team)),
     reset: (name) => act({ what: 'reset-team', subject: name.slice(0, 80) }, () => app.teams.reset(name)),
   };
+  const schedules: App['schedules'] = {
+    ...app.schedules,
+    add: (definition, requester) =>
+      act({ what: 'add-schedule', subject: definition.name.slice(0, 80), ...scheduleDetail(definition) }, () =>
+        app.schedules.add(definition, requester),
+      ),
+    remove: (name) => act({ what: 'remove-schedule', subject: name.slice(0, 80) }, () => app.schedules.remove(name)),
+    pause: (name) => act({ what: 'pause-schedule', subject: name.slice(0, 80) }, () => app.schedules.pause(name)),
+    resume: (name) => act({ what: 'resume-schedule', subject: name.slice(0, 80) }, () => app.schedules.resume(name)),
+    runNow: (name, requester) =>
+      act({ what: 'run-schedule', subject: name.slice(0, 80) }, () => app.schedules.runNow(name, requester)),
+  };
   const approvals: App['approvals'] = {
     get: (jobId) => app.approvals.get(jobId),
     approve: async (id, who, requestSha256) => {
@@ -58,6 +72,7 @@ export function auditedApp<T extends App>(app: T, audit: Audit, actor: Actor): T
   return {
     ...app,
     users,
+    schedules,
     teams,
     approvals,
     identities,
@@ -96,6 +111,11 @@ export async function audited<R>(audit: Audit, entry: AuditEntry, work: () => Pr
     }
     throw error;
   }
+}
+
+function scheduleDetail({ timing, timeZone, windows, blackouts, job }: ScheduleDefinition): Pick<AuditEntry, 'detail'> {
+  const { selectorText, spec } = job;
+  return { detail: { timing, timeZone, windows, blackouts, selectorText, spec: auditedSpec(spec) } };
 }
 
 function withUnwritten(failure: Failure, unwritten: unknown): Failure {

@@ -6,9 +6,10 @@ import { ExportError } from '../export/exporter.js';
 import { UnknownEventError } from '../views/event-columns.js';
 import type { CliSession } from './command.js';
 import { type CliDependencies, createContext } from './context.js';
+import { draftJob } from './draft-job.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
 import { type CliIo, OUTPUT_CLOSED } from './io.js';
-import { createProgram } from './program.js';
+import { createProgram, type Program } from './program.js';
 import { colours } from './render/colours.js';
 import { failureText } from './render/failure-text.js';
 import { UsageError } from './usage-error.js';
@@ -22,15 +23,20 @@ export async function runCli(argv: readonly string[], dependencies: CliDependenc
     end: (given) => {
       code = given;
     },
+    draft: (args) => draftJob(args, session.context(), (drafting) => configured(createProgram(drafting), io).root),
   };
-  const program = createProgram(session);
-  configure(program.root, io);
+  const program = configured(createProgram(session), io);
   try {
     await program.root.parseAsync([...argv], { from: 'user' });
     return code;
   } catch (error) {
     return explain(error, io, argv.includes('--json'));
   }
+}
+
+function configured(program: Program, io: CliIo): Program {
+  configure(program.root, io);
+  return program;
 }
 
 /** Longer lines are hard to read. */

@@ -1,5 +1,6 @@
 // What the commands have in common as seen by commander: a session to run in, and examples in the help.
 import { type CommandUnknownOpts, Option } from '@commander-js/extra-typings';
+import type { JobRequest } from '../api.js';
 import type { CommandContext } from './context.js';
 import type { ExitCode } from './exit-codes.js';
 
@@ -9,6 +10,8 @@ export interface CliSession {
   context(): CommandContext;
   /** The exit code of the command that ran. */
   end(code: ExitCode): void;
+  /** The job that this command line would ask for, which it does not. */
+  draft(args: readonly string[]): Promise<JobRequest>;
 }
 
 export type CommandMaker = (session: CliSession) => CommandUnknownOpts;

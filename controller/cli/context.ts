@@ -76,6 +76,8 @@ export interface CommandContext {
   readonly io: CliIo;
   readonly version: string;
   readonly isJson: boolean;
+  /** The app is a server's, elsewhere. */
+  readonly isRemote: boolean;
   /** Address of the server that does it all; undefined: this process. */
   readonly server: string | undefined;
   /** For stdout. */
@@ -98,6 +100,7 @@ export function createContext(dependencies: CliDependencies, globals: GlobalOpti
     io,
     version: dependencies.version,
     isJson: globals.json === true,
+    isRemote: appOptions.server !== undefined,
     server: appOptions.server?.url,
     colours: colours(io.isStdoutTty, io.env),
     async withApp(use) {

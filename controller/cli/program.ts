@@ -18,6 +18,7 @@ import { jobsCommand } from './commands/jobs.js';
 import { outliersCommand } from './commands/outliers.js';
 import { pullCommand } from './commands/pull.js';
 import { recordCommand } from './commands/record.js';
+import { scheduleCommand } from './commands/schedule.js';
 import { serveCommand } from './commands/serve.js';
 import { showCommand } from './commands/show.js';
 import { stapCommand } from './commands/stap.js';
@@ -35,7 +36,10 @@ import { UsageError } from './usage-error.js';
 
 /** In the order of the help. */
 const COMMANDS: readonly { readonly group: string; readonly makers: readonly CommandMaker[] }[] = [
-  { group: 'Capture:', makers: [recordCommand, statCommand, stapCommand, faultsCommand, importCommand] },
+  {
+    group: 'Capture:',
+    makers: [recordCommand, statCommand, stapCommand, faultsCommand, scheduleCommand, importCommand],
+  },
   {
     group: 'Look:',
     makers: [showCommand, topCommand, diffCommand, outliersCommand, histCommand, textCommand, jobsCommand],

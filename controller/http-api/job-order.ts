@@ -16,14 +16,14 @@ export const teamName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'n
 export const jobLabels = z
   .record(z.string().regex(/^[^=,\s]{1,64}$/u, 'no name of a label'), z.string().max(256))
   .refine((labels) => Object.keys(labels).length <= 32, 'more than 32 labels');
-const share = z.discriminatedUnion('kind', [
+export const shareSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('hosts'), hosts: z.number().int().positive() }),
   z.strictObject({ kind: z.literal('percent'), percent: z.number().positive().max(100) }),
 ]);
 
 const rollout: z.ZodType<Rollout> = z.strictObject({
-  canary: share.exactOptional(),
-  waves: z.array(share).max(1000),
+  canary: shareSchema.exactOptional(),
+  waves: z.array(shareSchema).max(1000),
   failFast: z.number().min(0).max(100).exactOptional(),
   abortOn: z
     .array(
@@ -39,7 +39,7 @@ const rollout: z.ZodType<Rollout> = z.strictObject({
 
 const sample: z.ZodType<Sample> = z.strictObject({
   seed: z.string().max(4096),
-  size: share.exactOptional(),
+  size: shareSchema.exactOptional(),
   of: z.number().int().nonnegative(),
   stratify: z.string().max(4096).exactOptional(),
   strata: z
@@ -54,10 +54,9 @@ const sample: z.ZodType<Sample> = z.strictObject({
   left: z.array(name).max(100_000),
 });
 
-/** All of a JobRequest but who asks, and which schedule. */
-const fields = {
+/** What a schedule says of its jobs, too. */
+export const templateFields = {
   spec: specSchema,
-  hosts: z.array(name).min(1).max(100_000),
   selectorText: z.string().max(100_000),
   maxParallel: z.number().int().positive(),
   grace: z.number().finite().positive(),
@@ -65,11 +64,17 @@ const fields = {
   buildHost: name.exactOptional(),
   rollout: rollout.exactOptional(),
   sync: z.strictObject({ lead: z.number().finite().nonnegative() }).exactOptional(),
-  sample: sample.exactOptional(),
   team: teamName.exactOptional(),
   priority: z.enum(PRIORITIES).exactOptional(),
   labels: jobLabels.exactOptional(),
   spread: z.number().finite().nonnegative().exactOptional(),
+};
+
+/** All of a JobRequest but who asks, and which schedule. */
+const fields = {
+  ...templateFields,
+  hosts: z.array(name).min(1).max(100_000),
+  sample: sample.exactOptional(),
   notBefore: z.number().finite().nonnegative().exactOptional(),
 } satisfies Record<Exclude<keyof JobRequest, 'requester' | 'schedule'>, z.ZodType>;
 

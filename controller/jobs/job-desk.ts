@@ -48,21 +48,24 @@ export class JobDesk implements Pick<App, 'submit' | 'run' | 'resume' | 'cancel'
   async submit(request: JobRequest): Promise<Job> {
     const { owners, tools, limits } = this.#options;
     if (limits !== undefined) await this.#checkRoom();
-    const { job, runs } = this.newJob(request);
+    const { job, runs } = this.newJob(request, limits === undefined ? 'running' : 'queued');
     const owner = job.state === 'running' ? owners.claim() : '';
     await tools.control.createJob({ ...job, owner }, runs);
     if (owner !== '') this.#held.add(owner);
     return this.job(job.id);
   }
 
-  /** A job that is not written down yet. @throws FailureError 'bad-request' */
-  newJob(request: JobRequest): { readonly job: StoredJob; readonly runs: readonly HostRun[] } {
-    const { tools, approve, limits } = this.#options;
+  /** A job that is not written down yet. @param then its state, unless it has to be approved @throws FailureError 'bad-request' */
+  newJob(
+    request: JobRequest,
+    then: 'queued' | 'running',
+  ): { readonly job: StoredJob; readonly runs: readonly HostRun[] } {
+    const { tools, approve } = this.#options;
     checkRequest(request);
     const created = tools.clock.now();
     const id = newJobId(created, tools.random);
     const waits = scriptsToRead(request.spec, approve).length > 0;
-    const state = waits ? 'awaiting-approval' : limits === undefined ? 'running' : 'queued';
+    const state = waits ? 'awaiting-approval' : then;
     const job: StoredJob = {
       ...{ id, request, state, created, started: state === 'running' ? created : 0, ended: 0 },
       ...{ owner: '', ownerSeen: created, isCancelRequested: false },

@@ -18,6 +18,7 @@ import { ApiClient, type ApiClientOptions, type Asked } from './api-client.js';
 import { followToEnd } from './job-following.js';
 import { remoteIdentities } from './remote-identities.js';
 import { remoteQuestions } from './remote-questions.js';
+import { remoteSchedules } from './remote-schedules.js';
 
 export interface RemoteAppOptions extends ApiClientOptions {
   readonly clock: Clock;
@@ -189,6 +190,7 @@ export async function openRemoteApp(options: RemoteAppOptions): Promise<App> {
         await ask('DELETE /v1/teams/:team', { parameters: { team } });
       },
     },
+    schedules: remoteSchedules(ask),
     identities: remoteIdentities(ask),
     // Who that is, the server knows better than its client.
     approvals: {

@@ -255,6 +255,7 @@ const migrations: readonly Migration[] = [
         decided ${real} not null,
         primary key (schedule, due)
       );
+      create table leases (what ${text} primary key, owner ${text} not null, until ${real} not null);
     `,
   },
 ];

@@ -21,6 +21,7 @@ export interface Tables {
   queue_turn: QueueTurnTable;
   schedules: ScheduleTable;
   schedule_ticks: ScheduleTickTable;
+  leases: LeaseTable;
 }
 
 export interface JobTable {
@@ -217,4 +218,11 @@ export interface ScheduleTickTable {
   count: number;
   last: number;
   decided: number;
+}
+
+/** Who alone does something, and until when. */
+export interface LeaseTable {
+  what: string;
+  owner: string;
+  until: number;
 }

@@ -13,11 +13,13 @@ import { identityEndpoints } from './endpoints/identity-endpoints.js';
 import { jobEndpoints } from './endpoints/job-endpoints.js';
 import { questionEndpoints } from './endpoints/question-endpoints.js';
 import { resultEndpoints } from './endpoints/result-endpoints.js';
+import { scheduleEndpoints } from './endpoints/schedule-endpoints.js';
 import { userEndpoints } from './endpoints/user-endpoints.js';
 import { type HttpServer, type HttpServerOptions, openHttpServer } from './http-server.js';
 import { JobRunner } from './job-runner.js';
 import { describeApi } from './openapi.js';
 import { QueueDispatch } from './queue-dispatch.js';
+import { runSchedules } from './schedule-runner.js';
 import type { ServerLog } from './server-log.js';
 
 export interface ServeOptions {
@@ -49,6 +51,7 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
     ...questionEndpoints(clock),
     ...auditEndpoints(),
     ...userEndpoints(),
+    ...scheduleEndpoints(dispatch),
     ...identityEndpoints(),
   };
   await runner.resumeInterrupted();
@@ -65,12 +68,13 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
     const { address } = server;
     const stop = new AbortController();
     const starting = dispatch.run(stop.signal);
+    const scheduling = runSchedules({ app, dispatch, clock, log }, stop.signal);
     log({ level: 'info', event: 'listening', host: address.host, port: address.port });
     return {
       address,
       async close() {
         stop.abort();
-        await Promise.all([server.close(), runner.close(), starting]);
+        await Promise.all([server.close(), runner.close(), starting, scheduling]);
         log({ level: 'info', event: 'stopped' });
       },
     };

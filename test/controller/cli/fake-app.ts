@@ -19,6 +19,7 @@ import type { AppOptions } from '../../../controller/cli/context.js';
 import type { CliIo } from '../../../controller/cli/io.js';
 import type { EnrolledHost, EnrollToken, ListedIdentity } from '../../../controller/enroll/identities.js';
 import type { TopAnswered, TopQuestion } from '../../../controller/questions/top-question.js';
+import type { Schedule, Tick } from '../../../controller/schedule/schedule.js';
 import type { Role } from '../../../controller/users/role.js';
 import type { User } from '../../../controller/users/users.js';
 import type { CounterSeries } from '../../../profile/counter-series.js';
@@ -272,6 +273,36 @@ export class FakeApp implements App {
     revoke: async (name) => ({ ...userOf(name, 'viewer'), revoked: 1 }),
     whoami: async () => ({ name: 'alice', role: 'operator', team: 'default', by: 'token', expires: 0 }),
   };
+  readonly schedules: App['schedules'] = {
+    add: async (definition, requester) => {
+      this.calls.push(`schedule ${JSON.stringify(definition)}`);
+      this.schedule = {
+        definition,
+        requester,
+        state: 'active',
+        created: 1_700_000_000_000,
+        nextDue: 1_700_000_400_000,
+      };
+      return this.schedule;
+    },
+    list: async () => [this.aSchedule()],
+    get: async () => this.aSchedule(),
+    remove: async (name) => void this.calls.push(`remove schedule ${name}`),
+    pause: async () => ({ ...this.aSchedule(), state: 'paused', nextDue: 0 }),
+    resume: async () => this.aSchedule(),
+    runNow: async (name, requester) => {
+      this.calls.push(`run schedule ${name} for ${requester}`);
+      return 'job1';
+    },
+    next: async (_name, count) => [1_700_000_400_000, 1_700_086_800_000].slice(0, count),
+    history: async () => this.ticks,
+  };
+  schedule: Schedule | undefined;
+  ticks: Tick[] = [];
+  aSchedule(): Schedule {
+    if (this.schedule === undefined) throw fail('not-found', 'there is no such schedule');
+    return this.schedule;
+  }
   readonly teams: App['teams'] = {
     list: async () => [{ name: 'db', weight: 2, mostJobs: 0, mostHosts: 500 }],
     set: async (team) => {

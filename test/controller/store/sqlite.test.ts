@@ -24,7 +24,7 @@ function undoQueue(raw: Database.Database): void {
     raw.exec(`alter table jobs drop column ${column}`);
   }
   raw.exec('alter table users drop column team');
-  for (const table of ['job_terms', 'teams', 'queue_turn', 'schedules', 'schedule_ticks']) {
+  for (const table of ['job_terms', 'teams', 'queue_turn', 'schedules', 'schedule_ticks', 'leases']) {
     raw.exec(`drop table ${table}`);
   }
 }

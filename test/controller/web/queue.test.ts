@@ -34,7 +34,7 @@ describe('a server', () => {
   const submit = (app: App, more: Partial<JobRequest> = {}): Promise<Job> =>
     app.submit({
       ...{ spec: STAT, hosts: app.hosts(''), selectorText: '', requester: 'alice@server', maxParallel: 1 },
-      ...{ grace: 2000, note: '', ...more },
+      ...{ grace: 60_000, note: '', ...more },
     });
   const approve = async (app: App, { id }: Job): Promise<void> =>
     app.approvals.approve(id, 'bob@server', (await app.approvals.get(id)).requestSha256);

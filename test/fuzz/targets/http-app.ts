@@ -13,6 +13,9 @@ import { checkRequest } from '../../../controller/jobs/job-lookup.js';
 import { planWaves } from '../../../controller/jobs/rollout-plan.js';
 import { storedTeams } from '../../../controller/jobs/stored-teams.js';
 import { TOP_BY } from '../../../controller/questions/top-question.js';
+import { checkSchedule } from '../../../controller/schedule/check-schedule.js';
+import type { Schedule } from '../../../controller/schedule/schedule.js';
+import { tickJob } from '../../../controller/schedule/tick-job.js';
 import type { IdentityStore } from '../../../controller/store/identity-store.js';
 import type { StoredUser, UserStore } from '../../../controller/store/user-store.js';
 import { secretHash } from '../../../controller/users/token.js';
@@ -85,6 +88,15 @@ const identityStore: IdentityStore = {
 
 const CA = 'cd'.repeat(32);
 
+const SCHEDULE: Schedule = {
+  definition: {
+    ...{ name: 's', timing: { kind: 'every', every: 60_000, from: 0 }, timeZone: 'UTC', windows: [], blackouts: [] },
+    ...{ jitter: 0, overlap: 'skip', missed: 'skip', tolerance: 0, retention: {} },
+    job: { spec: RECORD, selectorText: '', maxParallel: 1, grace: 1000, note: '' },
+  },
+  ...{ state: 'active', requester: 'alice@server', created: NOW, nextDue: 0 },
+};
+
 /** @param actor in whose name everything is asked for */
 export function promisingApp(actor: Actor): App & { readonly users: Users & Authenticator } {
   const users = storedUsers({ store, now: () => NOW, caSha256: async () => CA, localName: 'me' });
@@ -112,6 +124,34 @@ export function promisingApp(actor: Actor): App & { readonly users: Users & Auth
       }),
       approve: async () => undefined,
       reject: async () => undefined,
+    },
+    schedules: {
+      async add(definition) {
+        const calendar = checkSchedule(definition, NOW);
+        promise((calendar.nextAfter(NOW) ?? Number.POSITIVE_INFINITY) > NOW, 'a schedule that was due before');
+        const schedule: Schedule = { ...SCHEDULE, definition };
+        promise(isDeepStrictEqual(asStored(schedule), schedule), 'a schedule is stored as something else');
+        const hosts = (selectorText: string) => {
+          const selector = parseSelector(selectorText);
+          return HOSTS.filter((host) => matchesSelector(host, selector));
+        };
+        checkJob(tickJob(schedule, { hosts, due: NOW }));
+        return schedule;
+      },
+      list: async () => [],
+      get: async () => SCHEDULE,
+      remove: async () => undefined,
+      pause: async () => SCHEDULE,
+      resume: async () => SCHEDULE,
+      runNow: async () => job.id,
+      async next(_name, count) {
+        promise(Number.isSafeInteger(count) && count > 0 && count <= 1000, 'a count that is none');
+        return [];
+      },
+      async history(_name, limit) {
+        promise(Number.isSafeInteger(limit) && limit > 0, 'a limit that is none');
+        return [];
+      },
     },
     questions: {
       top: async ({ selectorText, since, until, limit, by, groupBy }) => {

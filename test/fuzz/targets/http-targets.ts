@@ -14,6 +14,7 @@ import { identityEndpoints } from '../../../controller/web/endpoints/identity-en
 import { jobEndpoints } from '../../../controller/web/endpoints/job-endpoints.js';
 import { questionEndpoints } from '../../../controller/web/endpoints/question-endpoints.js';
 import { resultEndpoints } from '../../../controller/web/endpoints/result-endpoints.js';
+import { scheduleEndpoints } from '../../../controller/web/endpoints/schedule-endpoints.js';
 import { userEndpoints } from '../../../controller/web/endpoints/user-endpoints.js';
 import { JobRunner } from '../../../controller/web/job-runner.js';
 import { LoginLimit } from '../../../controller/web/login-limit.js';
@@ -36,6 +37,7 @@ const ENDPOINTS: Readonly<Record<Exclude<Route, FollowedRoute>, Endpoint>> = {
     ...resultEndpoints(),
   },
   ...questionEndpoints(systemClock),
+  ...scheduleEndpoints({ look: async () => undefined }),
   ...{ ...auditEndpoints(), ...userEndpoints(), ...identityEndpoints() },
 };
 
@@ -51,6 +53,15 @@ const ORDER = {
   sync: { lead: 500 },
   sample: { seed: 's', of: 3, stratify: 'role', strata: [{ value: 'db', hosts: 2, chosen: 1 }], left: ['db2'] },
   ...{ team: 'db', priority: 'high', labels: { ticket: 'OPS-1' }, spread: 5000, notBefore: 1000 },
+};
+const SCHEDULE = {
+  ...{ name: 'nightly', timeZone: 'Europe/Berlin', windows: ['mon-fri 09:00-17:00'], blackouts: ['2026-12-24'] },
+  ...{ jitter: 1000, overlap: 'queue', missed: 'once', tolerance: 60_000, until: 5_000_000_000_000 },
+  retention: { count: 3, age: 1e9, bytes: 1e9, hoursAfter: 1e7, daysAfter: 1e8 },
+  job: {
+    ...{ spec: SPECS.record, selectorText: '', maxParallel: 5, grace: 1000, note: 'n', labels: { a: 'b' } },
+    sample: { size: { kind: 'percent', percent: 50 }, stratify: 'role' },
+  },
 };
 const SELECTOR = { comms: ['postgres'], cmdline: '^x', unit: 'u', container: 'c' };
 const RECORD = {
@@ -92,6 +103,15 @@ const SEEDS: readonly (readonly [string, unknown?])[] = [
   ['POST /v1/audit/hosts', { since: 1, jobId: 'x', limit: 10, hosts: ['db1'] }],
   ['POST /v1/users', { name: 'bob', role: 'viewer', ttl: 1000, withToken: true }],
   ['DELETE /v1/users/bob'],
+  ...[
+    { kind: 'cron', pattern: '*/10 0 3 * jan-mar mon#2' },
+    { kind: 'every', every: 60_000, from: 1 },
+    { kind: 'at', time: 4_000_000_000_000 },
+    { kind: 'alert', match: { alertname: 'x' }, hostLabel: 'instance', coolDown: 1000 },
+  ].map((timing) => ['POST /v1/schedules', { ...SCHEDULE, timing }] as const),
+  ['POST /v1/schedules/nightly/run'],
+  ['GET /v1/schedules/nightly/next?count=5'],
+  ['GET /v1/schedules/nightly/history?limit=5'],
   ['POST /v1/teams', { name: 'db', weight: 2, mostJobs: 3, mostHosts: 500 }],
   ['DELETE /v1/teams/db'],
   ['GET /v1/jobs?limit=5&search=page%20faults&label=a=b&label=c=d&since=1&team=db&host=db1&before=x'],
