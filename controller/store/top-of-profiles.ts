@@ -6,7 +6,7 @@ import type { Profile } from '../../profile/profile.js';
 import { type SampleType, weightOf } from '../../profile/sample-type.js';
 import { fail, toFailure } from '../../proto/failure.js';
 import { type ProfileChunk, ProfileDecoder } from '../../proto/profile-codec.js';
-import { profileTotals, type TotalsRow } from '../views/profile-totals.js';
+import { type ProfileTotals, profileTotals } from '../views/profile-totals.js';
 import type { ResultKey } from './sample-store.js';
 import type {
   LeftOut,
@@ -108,8 +108,9 @@ class Reading {
       this.leaveOut('other-unit', type.unit);
       return;
     }
-    const { all, rows } = profileTotals(profile, event, this.#query.of);
-    this.#group?.add(host, all, rows);
+    const totals = profileTotals(profile, event, this.#query.of);
+    const { all } = totals;
+    this.#group?.add(host, totals);
     this.#captures++;
     this.#jobs.add(jobId);
     this.#hosts.add(host);
@@ -156,6 +157,9 @@ interface Sum {
   readonly object: string;
   readonly self: { samples: number; weight: number };
   readonly total: { samples: number; weight: number };
+  /** Weights of the host that is being read. */
+  hostSelf: number;
+  hostTotal: number;
   /** Of the hosts that have ended: their shares added up. */
   selfShares: number;
   totalShares: number;
@@ -165,8 +169,11 @@ interface Sum {
 class GroupSums {
   readonly name: string;
   readonly #query: TopQuery;
-  readonly #sums = new Map<string, Sum>();
-  readonly #hostSums = new Map<string, { self: number; total: number }>();
+  /** By object, then by name. */
+  readonly #sums = new Map<string, Map<string, Sum>>();
+  #rowCount = 0;
+  /** Those that the host has. */
+  #ofHost: Sum[] = [];
   #host: string | undefined;
   #hostWeight = 0;
   #hosts = 0;
@@ -181,24 +188,27 @@ class GroupSums {
     this.#query = query;
   }
 
-  add(host: string, all: { readonly samples: number; readonly weight: number }, rows: readonly TotalsRow[]): void {
+  add(host: string, totals: ProfileTotals): void {
     if (host !== this.#host) {
       this.#endHost();
       this.#host = host;
       this.#hosts++;
     }
     this.#captures++;
-    this.#samples += all.samples;
-    this.#weight += all.weight;
-    this.#hostWeight += all.weight;
-    for (const row of rows) this.#addRow(row);
+    this.#samples += totals.all.samples;
+    this.#weight += totals.all.weight;
+    this.#hostWeight += totals.all.weight;
+    for (let row = 0; row < totals.length; row++) {
+      if (totals.totalSamples[row] > 0 || totals.totalWeight[row] > 0) this.#addRow(totals, row);
+    }
   }
 
   end(): TopGroup {
     this.#endHost();
     const { sortBy, limit } = this.#query;
     const byShare = sortBy === 'self' ? 'selfShare' : 'totalShare';
-    const rows = [...this.#sums.values()].map((sum) => this.#rowOf(sum));
+    const rows: TopRow[] = [];
+    for (const sums of this.#sums.values()) for (const sum of sums.values()) rows.push(this.#rowOf(sum));
     rows.sort((a, b) => b[byShare] - a[byShare] || b.totalShare - a.totalShare || compareRows(a, b));
     return {
       ...{ group: this.name, captures: this.#captures, hosts: this.#hosts },
@@ -206,43 +216,56 @@ class GroupSums {
     };
   }
 
-  #addRow({ name, object, self, total }: TotalsRow): void {
-    const key = `${name}\0${object}`;
-    const sum = this.#sums.get(key) ?? this.#newSum(key, name, object);
-    sum.self.samples += self.samples;
-    sum.self.weight += self.weight;
-    sum.total.samples += total.samples;
-    sum.total.weight += total.weight;
-    if (!this.#query.eachHostEqual) return;
-    const ofHost = this.#hostSums.get(key) ?? { self: 0, total: 0 };
-    ofHost.self += self.weight;
-    ofHost.total += total.weight;
-    this.#hostSums.set(key, ofHost);
+  #addRow(totals: ProfileTotals, row: number): void {
+    const sum = this.#sumOf(totals.names[row], totals.objects[row]);
+    sum.self.samples += totals.selfSamples[row];
+    sum.self.weight += totals.selfWeight[row];
+    sum.total.samples += totals.totalSamples[row];
+    sum.total.weight += totals.totalWeight[row];
+    if (!this.#query.eachHostEqual || totals.totalWeight[row] === 0) return;
+    if (sum.hostTotal === 0) this.#ofHost.push(sum);
+    sum.hostSelf += totals.selfWeight[row];
+    sum.hostTotal += totals.totalWeight[row];
   }
 
-  #newSum(key: string, name: string, object: string): Sum {
-    if (this.#sums.size >= MOST_ROWS) {
-      throw fail(
-        'exhausted',
-        `the profiles have more than ${MOST_ROWS} different ${this.#query.of}`,
-        'ask for fewer captures (--on, --since, --until), or --by dso or comm',
-      );
+  #sumOf(name: string, object: string): Sum {
+    let sums = this.#sums.get(object);
+    if (sums === undefined) {
+      sums = new Map();
+      this.#sums.set(object, sums);
     }
-    const nothing = () => ({ samples: 0, weight: 0 });
-    const sum: Sum = { name, object, self: nothing(), total: nothing(), selfShares: 0, totalShares: 0 };
-    this.#sums.set(key, sum);
+    let sum = sums.get(name);
+    if (sum === undefined) {
+      if (++this.#rowCount > MOST_ROWS) {
+        throw fail(
+          'exhausted',
+          `the profiles have more than ${MOST_ROWS} different ${this.#query.of}`,
+          'ask for fewer captures (--on, --since, --until), or --by dso or comm',
+        );
+      }
+      const nothing = () => ({ samples: 0, weight: 0 });
+      sum = {
+        ...{ name, object, self: nothing(), total: nothing() },
+        ...{ hostSelf: 0, hostTotal: 0, selfShares: 0, totalShares: 0 },
+      };
+      sums.set(name, sum);
+    }
     return sum;
   }
 
   #endHost(): void {
-    if (this.#hostWeight > 0) this.#weighedHosts++;
-    for (const [key, { self, total }] of this.#hostSums) {
-      const sum = this.#sums.get(key);
-      if (sum === undefined || this.#hostWeight === 0) continue;
-      sum.selfShares += self / this.#hostWeight;
-      sum.totalShares += total / this.#hostWeight;
+    if (this.#hostWeight > 0) {
+      this.#weighedHosts++;
+      for (const sum of this.#ofHost) {
+        sum.selfShares += sum.hostSelf / this.#hostWeight;
+        sum.totalShares += sum.hostTotal / this.#hostWeight;
+      }
     }
-    this.#hostSums.clear();
+    for (const sum of this.#ofHost) {
+      sum.hostSelf = 0;
+      sum.hostTotal = 0;
+    }
+    this.#ofHost = [];
     this.#hostWeight = 0;
   }
 

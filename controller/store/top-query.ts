@@ -2,7 +2,7 @@
 import type { Loss } from '../../profile/loss.js';
 import type { SampleType } from '../../profile/sample-type.js';
 import type { Milliseconds } from '../../proto/capture.js';
-import type { TotalsOf, TotalsRow } from '../views/profile-totals.js';
+import type { Amount, TotalsOf } from '../views/profile-totals.js';
 
 export interface TopCapture {
   readonly jobId: string;
@@ -26,7 +26,14 @@ export interface TopQuery {
 }
 
 /** Shares are from 0 to 1. */
-export interface TopRow extends TotalsRow {
+export interface TopRow {
+  readonly name: string;
+  /** Of functions: file name of the object; '' otherwise. */
+  readonly object: string;
+  /** Samples that fell in it, and what they stand for. */
+  readonly self: Amount;
+  /** Samples with it anywhere on the stack, each once. Processes: as self. */
+  readonly total: Amount;
   readonly selfShare: number;
   readonly totalShare: number;
 }

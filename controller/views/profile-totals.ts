@@ -7,26 +7,25 @@ import { FrameTable, objectName } from './frame-table.js';
 export const TOTALS_OF = ['functions', 'comms', 'objects'] as const;
 export type TotalsOf = (typeof TOTALS_OF)[number];
 
-export interface TotalsRow {
-  readonly name: string;
-  /** Of functions: file name of the object; '' otherwise. */
-  readonly object: string;
-  /** Samples that fell in it, and what they stand for. */
-  readonly self: Amount;
-  /** Samples with it anywhere on the stack, each once. Processes: as self. */
-  readonly total: Amount;
-}
-
 export interface Amount {
   readonly samples: number;
   readonly weight: number;
 }
 
+/** One row for each name and object, in no order; columns, because there are thousands of rows in each of thousands of profiles. */
 export interface ProfileTotals {
   /** Of all samples, also those without frames. */
   readonly all: Amount;
-  /** In no order, one for each name and object. */
-  readonly rows: readonly TotalsRow[];
+  readonly length: number;
+  readonly names: readonly string[];
+  /** Of functions: file name of the object; '' otherwise. */
+  readonly objects: readonly string[];
+  /** Samples that fell in it, and what they stand for. */
+  readonly selfSamples: Float64Array;
+  readonly selfWeight: Float64Array;
+  /** Samples with it anywhere on the stack, each once. Processes: as self. */
+  readonly totalSamples: Float64Array;
+  readonly totalWeight: Float64Array;
 }
 
 /** @throws UnknownEventError for an event that the profile does not have */
@@ -36,26 +35,22 @@ export function profileTotals(profile: Profile, event: string, of: TotalsOf): Pr
 }
 
 function commTotals(profile: Profile, samples: Float64Array, weight: Float64Array): ProfileTotals {
-  const comms = profile.labelSets.map((set) => set.find(({ key }) => key === 'comm')?.value ?? '[unknown]');
-  const sums = new Map<string, { samples: number; weight: number }>();
-  const all = { samples: 0, weight: 0 };
+  const names = new Names();
+  const rowOfSet = profile.labelSets.map((set) =>
+    names.row(set.find(({ key }) => key === 'comm')?.value ?? '[unknown]', ''),
+  );
+  const [selfSamples, selfWeight] = [new Float64Array(names.names.length), new Float64Array(names.names.length)];
   for (let row = 0; row < samples.length; row++) {
-    const comm = comms[profile.samples.labels[row]];
-    const sum = sums.get(comm) ?? { samples: 0, weight: 0 };
-    sum.samples += samples[row];
-    sum.weight += weight[row];
-    all.samples += samples[row];
-    all.weight += weight[row];
-    sums.set(comm, sum);
+    const comm = rowOfSet[profile.samples.labels[row]];
+    selfSamples[comm] += samples[row];
+    selfWeight[comm] += weight[row];
   }
-  return { all, rows: [...sums].map(([name, sum]) => ({ name, object: '', self: sum, total: sum })) };
-}
-
-/** What a frame is counted as: a row of names, and which rows a location stands for. */
-interface Naming {
-  /** Rows of the frames of a location, outermost first; none for what folded stacks leave out. */
-  readonly rowsOf: (location: number, isJava: boolean) => readonly number[];
-  readonly names: () => readonly { readonly name: string; readonly object: string }[];
+  const all = { samples: sumOf(selfSamples), weight: sumOf(selfWeight) };
+  const { names: list, objects } = names;
+  return {
+    ...{ all, length: list.length, names: list, objects, selfSamples, selfWeight },
+    ...{ totalSamples: selfSamples, totalWeight: selfWeight },
+  };
 }
 
 function stackTotals(
@@ -64,171 +59,163 @@ function stackTotals(
   weight: Float64Array,
   of: 'functions' | 'objects',
 ): ProfileTotals {
-  const naming = of === 'functions' ? functionNaming(profile) : objectNaming(profile);
-  const sums = new Sums();
-  const all = { samples: 0, weight: 0 };
-  const walk = new StackWalk(profile);
   const isJavaSet = profile.labelSets.map((set) =>
     set.some(({ key, value }) => key === 'comm' && value.startsWith('java')),
   );
+  const names = new Names();
   // Names of generated code of Java are tidied: what such processes ran is added up apart.
-  for (const isJava of new Set(isJavaSet)) {
+  const passes = [...new Set(isJavaSet)].map((isJava) => ({
+    isJava,
+    frames: of === 'functions' ? functionRows(profile, names, isJava) : objectRows(profile, names),
+  }));
+  const walk = new StackWalk(profile, names.names.length);
+  const all = { samples: sumOf(samples), weight: sumOf(weight) };
+  for (const { isJava, frames } of passes) {
     walk.clear();
     for (let row = 0; row < samples.length; row++) {
-      if (isJavaSet[profile.samples.labels[row]] !== isJava) continue;
-      all.samples += samples[row];
-      all.weight += weight[row];
-      if (profile.samples.stack[row] >= 0) walk.put(profile.samples.stack[row], samples[row], weight[row]);
+      const stack = profile.samples.stack[row];
+      if (stack >= 0 && isJavaSet[profile.samples.labels[row]] === isJava) walk.put(stack, samples[row], weight[row]);
     }
-    walk.addTo(sums, (location) => naming.rowsOf(location, isJava));
+    walk.addUp(frames);
   }
-  const rows = naming.names().flatMap(({ name, object }, row) => sums.rowOf(row, name, object));
-  return { all, rows };
+  const { names: list, objects } = names;
+  return { all, length: list.length, names: list, objects, ...walk.sums };
+}
+
+/** Rows of the frames of location `i`, outermost first: `rows[start[i]]` to `rows[start[i + 1] - 1]`. None for what folded stacks leave out. */
+interface FrameRows {
+  readonly start: Int32Array;
+  readonly rows: Int32Array;
 }
 
 /** Frames of one name and object are one row, inlined or not: such a function may call itself. */
-function functionNaming(profile: Profile): Naming {
+function functionRows(profile: Profile, names: Names, isJava: boolean): FrameRows {
   const table = new FrameTable(profile, true);
-  const names = new Names();
-  const known: (readonly number[] | undefined)[] = [];
-  return {
-    rowsOf(location, isJava) {
-      const index = 2 * location + (isJava ? 1 : 0);
-      known[index] ??= table.ofLocation(location, isJava).map((frame) => {
-        const { name, mapping } = table.frames[frame];
-        return names.row(name, objectName(mapping));
-      });
-      return known[index];
-    },
-    names: () => names.list,
-  };
+  const rowOfFrame: number[] = [];
+  const start = new Int32Array(profile.locations.length + 1);
+  const rows: number[] = [];
+  for (let location = 0; location < profile.locations.length; location++) {
+    for (const frame of table.ofLocation(location, isJava)) {
+      rowOfFrame[frame] ??= names.row(table.frames[frame].name, objectName(table.frames[frame].mapping));
+      rows.push(rowOfFrame[frame]);
+    }
+    start[location + 1] = rows.length;
+  }
+  return { start, rows: Int32Array.from(rows) };
 }
 
-function objectNaming({ locations, mappings, strings }: Profile): Naming {
-  const names = new Names();
-  const rows = Array.from({ length: locations.length }, (_, location): readonly number[] => {
-    const mapping = locations.mapping[location];
-    return [names.row(objectName(mapping < 0 ? '' : strings[mappings.filename[mapping]]), '')];
-  });
-  return { rowsOf: (location) => rows[location], names: () => names.list };
+function objectRows({ locations, mappings, strings }: Profile, names: Names): FrameRows {
+  const unknown = names.row(objectName(''), '');
+  const rowOfMapping = Int32Array.from(mappings.filename, (name) => names.row(objectName(strings[name]), ''));
+  return {
+    start: Int32Array.from({ length: locations.length + 1 }, (_, location) => location),
+    rows: locations.mapping.map((mapping) => (mapping < 0 ? unknown : rowOfMapping[mapping])),
+  };
 }
 
 /** Distinct pairs of a name and an object. */
 class Names {
-  readonly list: { readonly name: string; readonly object: string }[] = [];
-  readonly #rows = new Map<string, number>();
+  readonly names: string[] = [];
+  readonly objects: string[] = [];
+  readonly #rows = new Map<string, Map<string, number>>();
 
   row(name: string, object: string): number {
-    const key = `${name}\0${object}`;
-    const row = this.#rows.get(key) ?? this.list.push({ name, object }) - 1;
-    this.#rows.set(key, row);
+    let rows = this.#rows.get(object);
+    if (rows === undefined) {
+      rows = new Map();
+      this.#rows.set(object, rows);
+    }
+    let row = rows.get(name);
+    if (row === undefined) {
+      row = this.names.push(name) - 1;
+      this.objects.push(object);
+      rows.set(name, row);
+    }
     return row;
-  }
-}
-
-/** Sums by row of a naming, growing with it. */
-class Sums {
-  readonly #rows: { selfSamples: number; selfWeight: number; totalSamples: number; totalWeight: number }[] = [];
-
-  at(row: number) {
-    this.#rows[row] ??= { selfSamples: 0, selfWeight: 0, totalSamples: 0, totalWeight: 0 };
-    return this.#rows[row];
-  }
-
-  rowOf(row: number, name: string, object: string): TotalsRow[] {
-    const sum = this.#rows[row];
-    if (sum === undefined || (sum.totalSamples === 0 && sum.totalWeight === 0)) return [];
-    return [
-      {
-        ...{ name, object, self: { samples: sum.selfSamples, weight: sum.selfWeight } },
-        total: { samples: sum.totalSamples, weight: sum.totalWeight },
-      },
-    ];
   }
 }
 
 /** Values put on stacks, then added up over the tree of stacks, depth first, so that a row that calls itself counts once. */
 class StackWalk {
+  readonly sums: Pick<ProfileTotals, 'selfSamples' | 'selfWeight' | 'totalSamples' | 'totalWeight'>;
   readonly #profile: Profile;
-  readonly #selfSamples: Float64Array;
-  readonly #selfWeight: Float64Array;
+  readonly #samples: Float64Array;
+  readonly #weight: Float64Array;
   readonly #firstChild: Int32Array;
   readonly #nextSibling: Int32Array;
-  #firstRoot = -1;
+  readonly #firstRoot: number;
 
-  constructor(profile: Profile) {
+  /** @param rows that frames stand for */
+  constructor(profile: Profile, rows: number) {
     const { length, parent } = profile.stacks;
+    const zeros = () => new Float64Array(rows);
+    this.sums = { selfSamples: zeros(), selfWeight: zeros(), totalSamples: zeros(), totalWeight: zeros() };
     this.#profile = profile;
-    this.#selfSamples = new Float64Array(length);
-    this.#selfWeight = new Float64Array(length);
+    this.#samples = new Float64Array(length);
+    this.#weight = new Float64Array(length);
     this.#firstChild = new Int32Array(length).fill(-1);
     this.#nextSibling = new Int32Array(length).fill(-1);
+    let firstRoot = -1;
     for (let row = length - 1; row >= 0; row--) {
       const above = parent[row];
-      this.#nextSibling[row] = above < 0 ? this.#firstRoot : this.#firstChild[above];
-      if (above < 0) this.#firstRoot = row;
+      this.#nextSibling[row] = above < 0 ? firstRoot : this.#firstChild[above];
+      if (above < 0) firstRoot = row;
       else this.#firstChild[above] = row;
     }
+    this.#firstRoot = firstRoot;
   }
 
   clear(): void {
-    this.#selfSamples.fill(0);
-    this.#selfWeight.fill(0);
+    this.#samples.fill(0);
+    this.#weight.fill(0);
   }
 
   put(stack: number, samples: number, weight: number): void {
-    this.#selfSamples[stack] += samples;
-    this.#selfWeight[stack] += weight;
+    this.#samples[stack] += samples;
+    this.#weight[stack] += weight;
   }
 
-  addTo(sums: Sums, rowsOf: (location: number) => readonly number[]): void {
-    const { stacks } = this.#profile;
-    const { parent, location } = stacks;
-    const [samples, weight] = [this.#selfSamples.slice(), this.#selfWeight.slice()];
-    for (let row = stacks.length - 1; row >= 0; row--) {
-      if (parent[row] < 0) continue;
-      samples[parent[row]] += samples[row];
-      weight[parent[row]] += weight[row];
+  addUp({ start, rows }: FrameRows): void {
+    const { parent, location, length } = this.#profile.stacks;
+    const { selfSamples, selfWeight, totalSamples, totalWeight } = this.sums;
+    const [samples, weight] = [this.#samples.slice(), this.#weight.slice()];
+    for (let stack = length - 1; stack >= 0; stack--) {
+      if (parent[stack] < 0) continue;
+      samples[parent[stack]] += samples[stack];
+      weight[parent[stack]] += weight[stack];
     }
     /** How many frames of each row are on the path. */
-    const onPath: number[] = [];
+    const onPath = new Int32Array(selfSamples.length);
     /** The innermost row on the path to each stack; a location without frames has its caller's. */
-    const innermost = new Int32Array(stacks.length).fill(-1);
-    const enter = (stack: number): void => {
-      const rows = rowsOf(location[stack]);
-      for (const row of rows) {
-        const count = onPath[row] ?? 0;
-        if (count === 0) {
-          const sum = sums.at(row);
-          sum.totalSamples += samples[stack];
-          sum.totalWeight += weight[stack];
-        }
-        onPath[row] = count + 1;
+    const innermost = new Int32Array(length);
+    let stack = this.#firstRoot;
+    while (stack >= 0) {
+      const [from, to] = [start[location[stack]], start[location[stack] + 1]];
+      for (let i = from; i < to; i++) {
+        if (onPath[rows[i]]++ > 0) continue;
+        totalSamples[rows[i]] += samples[stack];
+        totalWeight[rows[i]] += weight[stack];
       }
-      const own = rows.at(-1) ?? (parent[stack] < 0 ? -1 : innermost[parent[stack]]);
+      const own = to > from ? rows[to - 1] : parent[stack] < 0 ? -1 : innermost[parent[stack]];
       innermost[stack] = own;
-      if (own < 0) return;
-      const sum = sums.at(own);
-      sum.selfSamples += this.#selfSamples[stack];
-      sum.selfWeight += this.#selfWeight[stack];
-    };
-    const leave = (stack: number): void => {
-      for (const row of rowsOf(location[stack])) onPath[row]--;
-    };
-    let next = this.#firstRoot;
-    while (next >= 0) {
-      enter(next);
-      if (this.#firstChild[next] >= 0) {
-        next = this.#firstChild[next];
+      if (own >= 0) {
+        selfSamples[own] += this.#samples[stack];
+        selfWeight[own] += this.#weight[stack];
+      }
+      if (this.#firstChild[stack] >= 0) {
+        stack = this.#firstChild[stack];
         continue;
       }
-      let done = next;
-      leave(done);
-      while (this.#nextSibling[done] < 0 && parent[done] >= 0) {
-        done = parent[done];
-        leave(done);
+      for (;;) {
+        for (let i = start[location[stack]]; i < start[location[stack] + 1]; i++) onPath[rows[i]]--;
+        if (this.#nextSibling[stack] >= 0 || parent[stack] < 0) break;
+        stack = parent[stack];
       }
-      next = this.#nextSibling[done];
+      stack = this.#nextSibling[stack];
     }
   }
+}
+
+function sumOf(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }

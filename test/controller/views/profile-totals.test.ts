@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { foldedText } from '../../../controller/export/folded.js';
 import { objectName } from '../../../controller/views/frame-table.js';
-import { profileTotals, type TotalsRow } from '../../../controller/views/profile-totals.js';
+import { type ProfileTotals, profileTotals } from '../../../controller/views/profile-totals.js';
 import { drawProfile } from '../../profile/draw-profile.js';
 import { drawings } from './drawings.js';
 
@@ -25,6 +25,17 @@ function sumsOf(folded: string) {
   return { self, total, comms };
 }
 
+/** Those with anything in them, as objects. */
+function rowsOf(totals: ProfileTotals) {
+  const rows = totals.names.map((name, row) => ({
+    ...{ name, object: totals.objects[row] },
+    self: { samples: totals.selfSamples[row], weight: totals.selfWeight[row] },
+    total: { samples: totals.totalSamples[row], weight: totals.totalWeight[row] },
+  }));
+  return rows.filter(({ total }) => total.weight > 0 || total.samples > 0);
+}
+type TotalsRow = ReturnType<typeof rowsOf>[number];
+
 /** By name, whatever the object is. A name in two objects may be on one stack: its total is then more than the folded one. */
 function byName(rows: readonly TotalsRow[], amountOf: (row: TotalsRow) => number) {
   const sums = new Map<string, number>();
@@ -41,7 +52,7 @@ describe('sums of any profile', () => {
       fc.property(drawings(), ({ text }) => {
         // One object, so that a name is a function.
         const profile = drawProfile(text.replaceAll(/@[^;\s]+/g, '').replaceAll(/\?0x[0-9a-f]+/g, 'anon'));
-        const { rows } = profileTotals(profile, EVENT, 'functions');
+        const rows = rowsOf(profileTotals(profile, EVENT, 'functions'));
         // Inlined frames carry a mark in folded text.
         const { self, total } = sumsOf(textOf(foldedText(profile)));
         expect(sorted(byName(rows, (row) => row.self.weight))).toEqual(sorted(self));
@@ -54,7 +65,9 @@ describe('sums of any profile', () => {
     fc.assert(
       fc.property(drawings(), fc.constantFrom('functions', 'comms', 'objects'), ({ text, weight }, of) => {
         const profile = drawProfile(text);
-        const { all, rows } = profileTotals(profile, EVENT, of);
+        const totals = profileTotals(profile, EVENT, of);
+        const { all } = totals;
+        const rows = rowsOf(totals);
         expect(all.weight).toBe(weight);
         const bare = [...profile.samples.stack].reduce(
           (sum, stack, row) => sum + (stack < 0 ? profile.samples.values[1][row] : 0),
@@ -75,7 +88,7 @@ describe('sums of any profile', () => {
     fc.assert(
       fc.property(drawings(), ({ text }) => {
         const profile = drawProfile(text.replaceAll('{host=a} ', ''));
-        const rows = byName(profileTotals(profile, EVENT, 'comms').rows, (row) => row.total.weight);
+        const rows = byName(rowsOf(profileTotals(profile, EVENT, 'comms')), (row) => row.total.weight);
         const { comms } = sumsOf(textOf(foldedText(profile)));
         expect(sorted(new Map([...rows].map(([name, sum]) => [name.replaceAll(' ', '_'), sum])))).toEqual(
           sorted(comms),
@@ -90,12 +103,13 @@ describe('sums', () => {
     rows.find((found) => found.name === name && found.object === object);
 
   it('count a function that calls itself once, and keep those of other objects apart', () => {
-    const { all, rows } = profileTotals(
+    const totals = profileTotals(
       drawProfile('f;f;f 10/2\nf;g;f@/lib/x/libc.so.6 5\nf@/usr/lib/libc.so.6 7\n- 3'),
       EVENT,
       'functions',
     );
-    expect(all).toEqual({ samples: 17, weight: 25 });
+    const rows = rowsOf(totals);
+    expect(totals.all).toEqual({ samples: 17, weight: 25 });
     expect(row(rows, 'f', 'app')).toMatchObject({
       self: { weight: 10, samples: 2 },
       total: { weight: 15, samples: 7 },
@@ -105,7 +119,7 @@ describe('sums', () => {
   });
 
   it('of objects count the innermost for self, and each once for total', () => {
-    const { rows } = profileTotals(drawProfile('f;g@/lib/a.so;h 4\nf;g@/lib/a.so 2'), EVENT, 'objects');
+    const rows = rowsOf(profileTotals(drawProfile('f;g@/lib/a.so;h 4\nf;g@/lib/a.so 2'), EVENT, 'objects'));
     expect(row(rows, 'app')).toMatchObject({ self: { weight: 4 }, total: { weight: 6 } });
     expect(row(rows, 'a.so')).toMatchObject({ self: { weight: 2 }, total: { weight: 6 } });
   });
