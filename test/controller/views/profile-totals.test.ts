@@ -118,6 +118,14 @@ describe('sums', () => {
     expect(row(rows, 'f', 'libc.so.6')).toMatchObject({ self: { weight: 12 }, total: { weight: 12 } });
   });
 
+  it('leave out what folded stacks leave out: its callers have it', () => {
+    const rows = rowsOf(profileTotals(drawProfile('f;(skipped) 3\nf;(skipped);g 2\n(skipped) 4'), EVENT, 'functions'));
+    expect(rows.map(({ name, self, total }) => [name, self.weight, total.weight])).toEqual([
+      ['f', 3, 5],
+      ['g', 2, 2],
+    ]);
+  });
+
   it('of objects count the innermost for self, and each once for total', () => {
     const rows = rowsOf(profileTotals(drawProfile('f;g@/lib/a.so;h 4\nf;g@/lib/a.so 2'), EVENT, 'objects'));
     expect(row(rows, 'app')).toMatchObject({ self: { weight: 4 }, total: { weight: 6 } });
