@@ -59,6 +59,8 @@ function drawingOf(
   const selfOf = (node: number) => compare(both.a.self[node], both.b.self[node]);
   let greatest = 0;
   for (let node = 0; node < both.length; node++) {
+    // What is not drawn does not make pale what is.
+    if (both[widthsOf].total[node] === 0) continue;
     const { change, isNoise } = selfOf(node);
     if (!isNoise) greatest = Math.max(greatest, Math.abs(change));
   }
@@ -82,7 +84,7 @@ function drawingOf(
     background: BACKGROUND,
     absent: {
       nodes: absent,
-      text: `${withCommas(absent)} frames are in ${other.toUpperCase()} alone: --widths ${other} draws them`,
+      text: `${withCommas(absent)} ${absent === 1 ? 'frame is' : 'frames are'} in ${other.toUpperCase()} alone: --widths ${other} draws ${absent === 1 ? 'it' : 'them'}`,
     },
     lines: [
       { id: 'subtitle', text: options.subtitle ?? '' },

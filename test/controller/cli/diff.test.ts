@@ -212,6 +212,17 @@ describe('what cannot be compared', () => {
     ]);
   });
 
+  it('the shell is told what could come next', async () => {
+    const words = async (...typed: string[]) =>
+      (await run(['complete-words', '--', ...typed], { app })).stdout.trimEnd().split('\n');
+    expect(await words('diff', '--format', '')).toEqual(['folded', 'svg', 'table']);
+    expect(await words('diff', '--normalise', '')).toEqual(['shares', 'time']);
+    expect(await words('diff', 'last', 'la')).toEqual(['last']);
+    expect(await words('top', '--by', '')).toEqual(['comm', 'dso', 'self', 'total']);
+    expect(await words('top', '--format', 'c')).toEqual(['csv']);
+    expect(await words('outliers', '--h')).toEqual(['--heat-map', '--help', '--host']);
+  });
+
   it('the command line says what it takes', async () => {
     expect((await diff('old')).stderr).toContain('give two jobs');
     expect((await diff('old', 'new', 'newer')).stderr).toContain('two jobs are compared, not more');
