@@ -10,7 +10,9 @@ import { type Manifest, parseManifest } from '../../../controller/pull/manifest.
 import { previewPull, pull } from '../../../controller/pull/pull.js';
 import { verifyDirectory } from '../../../controller/pull/verify.js';
 import { toFailure } from '../../../proto/failure.js';
+import { drawProfile } from '../../profile/draw-profile.js';
 import { readPprof } from '../export/read-pprof.js';
+import { profileLog } from '../fake-agent.js';
 import { DATA, filesBelow, type Ground, ground, hold, pullOptions, SHA256, told } from './pulled-app.js';
 
 const run = promisify(execFile);
@@ -229,6 +231,48 @@ describe.each([
     expect((await pull(place.app, both)).jobs).toHaveLength(2);
   });
 
+  it('takes what there is of a job that runs, and what has changed when it has ended', async () => {
+    await place.close();
+    let open: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    place = await ground(isRemote, {
+      web2: async ({ emit }) => {
+        const [first, ...rest] = profileLog(drawProfile('main;later 7'));
+        emit(first);
+        await gate;
+        emit(...rest);
+      },
+    });
+    let running = '';
+    const isWeb1Done = new Promise<void>((resolve) => {
+      const ended = place.record(undefined, (event) => {
+        if (event.kind !== 'host-run' || event.run.host !== 'web1' || event.run.state !== 'succeeded') return;
+        running = event.run.jobId;
+        resolve();
+      });
+      ended.catch(() => undefined);
+    });
+    await isWeb1Done;
+    const pullIt = () => pull(place.app, pullOptions(place.out, [running], { formats: ['folded'] }));
+    const merged = async () => (await read(`${running}/merged/stacks.folded`)).toString();
+    expect((await pullIt()).jobs[0]).toMatchObject({
+      ...{
+        state: 'running',
+        isComplete: false,
+        missing: [{ what: 'job', message: expect.stringMatching(/has not ended/) }],
+      },
+    });
+    expect(await merged()).toBe('app;main;touch 5\n');
+    open();
+    await expect.poll(async () => (await place.app.job(running)).state, { timeout: 20_000 }).toBe('succeeded');
+    const { jobs, outcomes } = await pullIt();
+    expect(jobs[0]).toMatchObject({ state: 'succeeded', isComplete: true, missing: [] });
+    expect(await merged()).toBe('app;main;later 7\napp;main;touch 5\n');
+    expect((await read(`${running}/hosts/web2/stacks.folded`)).toString()).toBe('app;main;later 7\n');
+    expect(outcomes.map(({ kind }) => kind).sort()).toEqual(['kept', 'made', 'made', 'made']);
+    expect((await verdictOf(place.out)).state).toBe('sound');
+  }, 60_000);
+
   it('takes the jobs of a schedule by its name, of all time or of some', async () => {
     const ticks = [await place.recordBySchedule('nightly'), await place.recordBySchedule('nightly')];
     await place.recordBySchedule('weekly');
@@ -247,25 +291,31 @@ describe.each([
 
   it('follows no links, and writes to no file by another name', async () => {
     const outside = await mkdtemp(join(place.directory, 'outside-'));
-    const secret = join(outside, 'secret');
-    await writeFile(secret, 'secret');
-    await pulled({ formats: ['job'] });
+    const secrets = ['followed', 'linked', 'shown'].map((name) => join(outside, name));
+    for (const secret of secrets) await writeFile(secret, 'secret');
+    const before = await filesBelow(outside);
+    const later = await place.record();
+    await pull(place.app, pullOptions(place.out, [job.id, later.id], { formats: ['job'] }));
     const at = (file: string) => join(place.out, job.id, file);
     await symlink(outside, at('merged'));
     await mkdir(at('hosts/web1/raw'), { recursive: true });
-    await symlink(secret, at('hosts/web1/raw/perf.data.part'));
+    await symlink(secrets[0], at('hosts/web1/raw/perf.data.part'));
     await mkdir(at('hosts/web2/raw'), { recursive: true });
-    await link(secret, at('hosts/web2/raw/perf.data.part'));
-    await symlink(secret, at('hosts/web2/stacks.folded'));
-    const { outcomes } = await pulled({ formats: ['folded', 'raw'] });
+    await link(secrets[1], at('hosts/web2/raw/perf.data.part'));
+    await symlink(secrets[2], at('hosts/web2/stacks.folded'));
+    await mkdir(join(place.out, later.id, 'hosts/web1'), { recursive: true });
+    await symlink(outside, join(place.out, later.id, 'hosts/web1/raw'));
+    const both = pullOptions(place.out, [job.id, later.id], { formats: ['folded', 'raw'] });
+    const { outcomes } = await pull(place.app, both);
     const failures = outcomes.flatMap((outcome) => (outcome.kind === 'failed' ? [outcome.failure] : []));
-    expect(failures.map(({ code }) => code)).toEqual(Array.from({ length: 4 }, () => 'conflict'));
+    expect(failures.map(({ code }) => code)).toEqual(Array.from({ length: 5 }, () => 'conflict'));
     expect(failures[0].message).toMatch(/is in the way/);
-    expect(await readFile(secret, 'utf8')).toBe('secret');
-    expect(await filesBelow(outside)).toEqual(['secret']);
+    for (const secret of secrets) expect(await readFile(secret, 'utf8')).toBe('secret');
+    expect(await filesBelow(outside)).toEqual(before);
     // Neither does whoever looks for what is stale, or checks.
-    await pulled({ formats: ['job'], isForced: true });
-    expect(await filesBelow(outside)).toEqual(['secret']);
+    await pull(place.app, { ...both, isForced: true });
+    for (const secret of secrets) expect(await readFile(secret, 'utf8')).toBe('secret');
+    expect(await filesBelow(outside)).toEqual(before);
     expect((await verdictOf(place.out)).state).toBe('damaged');
   });
 

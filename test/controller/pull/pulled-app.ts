@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { App, Host, Job, JobRequest } from '../../../controller/api.js';
+import type { App, Host, Job, JobEvent, JobRequest } from '../../../controller/api.js';
 import { jobHtmlReport } from '../../../controller/cli/html-report.js';
 import { processOwners } from '../../../controller/jobs/owner.js';
 import type { PullEvent, PullOptions } from '../../../controller/pull/pull.js';
@@ -33,7 +33,7 @@ export interface Ground {
   /** Temporary; its `out` is where pulls go, and is not there yet. */
   readonly directory: string;
   readonly out: string;
-  record(hosts?: readonly Host[]): Promise<Job>;
+  record(hosts?: readonly Host[], onEvent?: (event: JobEvent) => void): Promise<Job>;
   /** A job that a schedule asked for on the controller. */
   recordBySchedule(name: string): Promise<Job>;
   close(): Promise<void>;
@@ -47,7 +47,7 @@ export async function ground(isRemote: boolean, scripts: Record<string, Script> 
   const directory = await mkdtemp(join(tmpdir(), 'perftrawl-pull-'));
   return {
     ...{ served, app, directory, out: join(directory, 'out') },
-    record: (hosts = app.hosts('name in (web1,web2)')) => recordOn(app, hosts, {}),
+    record: (hosts = app.hosts('name in (web1,web2)'), onEvent) => recordOn(app, hosts, {}, onEvent),
     recordBySchedule: (name) =>
       recordOn(served.app, served.app.hosts('name=web1'), { schedule: { name, due: Date.now() } }),
     async close() {
@@ -57,13 +57,18 @@ export async function ground(isRemote: boolean, scripts: Record<string, Script> 
   };
 }
 
-async function recordOn(app: App, hosts: readonly Host[], more: Partial<JobRequest>): Promise<Job> {
+async function recordOn(
+  app: App,
+  hosts: readonly Host[],
+  more: Partial<JobRequest>,
+  onEvent: (event: JobEvent) => void = () => undefined,
+): Promise<Job> {
   const { id } = await app.submit({
     ...{ spec: { ...RECORD, keepRaw: true }, hosts, selectorText: 'role=web', requester: 'me@here' },
     ...{ maxParallel: 8, grace: 30_000, note: 'to be pulled' },
     ...more,
   });
-  return app.run(id, { signal: new AbortController().signal, onEvent: () => undefined });
+  return app.run(id, { signal: new AbortController().signal, onEvent });
 }
 
 /** What the agent keeps. */

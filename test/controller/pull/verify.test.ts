@@ -1,11 +1,13 @@
 // A pulled directory that is checked: any byte that changed anywhere is found; a signature is one that openssl makes and checks too.
 import { execFile } from 'node:child_process';
+import { createHash, webcrypto } from 'node:crypto';
 import { cp, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { generateKeys, readAuthority, signCertificate } from '../../../controller/ca/authority.js';
 import { initCa, issueCertificate } from '../../../controller/ca/certificate-authority.js';
 import { checksumText, manifestText, parseManifest } from '../../../controller/pull/manifest.js';
 import { pull } from '../../../controller/pull/pull.js';
@@ -66,6 +68,20 @@ async function afterHarm(harm: (directory: string) => Promise<void>) {
   } finally {
     await rm(copy, { recursive: true });
   }
+}
+
+/** As whoever changed a file would do it too. */
+async function sumAnew(directory: string): Promise<void> {
+  const { files } = parseManifest(await readFile(join(directory, 'manifest.json'), 'utf8'), 'it');
+  const own = await Promise.all(
+    ['manifest.json', 'manifest.sig', 'manifest.crt'].map(async (path) => ({
+      path,
+      sha256: createHash('sha256')
+        .update(await readFile(join(directory, path)))
+        .digest('hex'),
+    })),
+  );
+  await writeFile(join(directory, 'SHA256SUMS'), checksumText([...files, ...own]));
 }
 
 describe('a signed directory', () => {
@@ -145,31 +161,42 @@ describe('a signed directory', () => {
   }, 120_000);
 
   it('is untrusted when somebody else made all of it anew', async () => {
-    const { certificate, key } = await issued('mallory', 'user');
+    const mallory = await openSigning(await issued('mallory', 'user'), Date.now());
+    // He cannot sign as alice: either the bytes are not hers, or the name is not.
     const verdict = await afterHarm(async (copy) => {
       const manifest = parseManifest(await readFile(join(copy, 'manifest.json'), 'utf8'), 'it');
-      const mallory = await openSigning({ certificate, key }, Date.now());
-      // He cannot sign as alice: either the bytes are not hers, or the name is not.
       const text = Buffer.from(manifestText({ ...manifest, program: 'forged' }));
       await writeFile(join(copy, 'manifest.json'), text);
       await writeFile(join(copy, 'manifest.sig'), mallory.sign(text));
-      const { createHash } = await import('node:crypto');
-      const sums = [];
-      for (const path of ['manifest.json', 'manifest.sig', 'manifest.crt']) {
-        sums.push({
-          path,
-          sha256: createHash('sha256')
-            .update(await readFile(join(copy, path)))
-            .digest('hex'),
-        });
-      }
-      await writeFile(join(copy, 'SHA256SUMS'), checksumText([...manifest.files, ...sums]));
+      await sumAnew(copy);
     });
     expect(verdict).toMatchObject({
       state: 'untrusted',
       problems: [],
       signature: { why: expect.stringMatching(/did not sign/) },
     });
+  });
+
+  it('is untrusted with a certificate that claims to be of the CA, and is not signed by it', async () => {
+    const { certificate } = await readAuthority(place.served.fleet.caDirectory);
+    const [forger, own] = [await generateKeys(), await generateKeys()];
+    const certified = { name: 'alice', addresses: [], role: 'user', life: day / 2 } as const;
+    const forged = await signCertificate({ certificate, key: forger.privateKey }, own.publicKey, certified, Date.now());
+    const files = { key: join(place.directory, 'forged.key'), certificate: join(place.directory, 'forged.crt') };
+    const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', own.privateKey)).toString('base64');
+    await writeFile(files.key, `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n`, { mode: 0o600 });
+    await writeFile(files.certificate, forged.toString('pem'));
+    expect(await verdictOf(await pulledBy('forged', files))).toMatchObject({
+      ...{ state: 'untrusted', signature: { why: expect.stringMatching(/another CA/) } },
+    });
+  });
+
+  it('is untrusted with more around its certificate than it was written with', async () => {
+    const verdict = await afterHarm(async (copy) => {
+      await writeFile(join(copy, 'manifest.crt'), `a note\n${await readFile(join(copy, 'manifest.crt'), 'utf8')}`);
+      await sumAnew(copy);
+    });
+    expect(verdict).toMatchObject({ state: 'untrusted', signature: { why: expect.stringMatching(/changed after/) } });
   });
 
   it('is untrusted by who trusts another CA, another signer, or nobody', async () => {
