@@ -24,11 +24,16 @@ export function countersSection({ counters }: Report): ReportSection | undefined
 }
 
 export function flameGraphsSection({ flameGraphs }: Report): ReportSection[] {
-  return flameGraphs.map(({ title, svg }, i) => ({
-    id: `r-flame-graph-${i + 1}`,
+  return flameGraphs.map(({ title, svg }, i) => flameGraphSection(title, svg, i + 1));
+}
+
+/** @param svg a whole document as flameGraphSvg makes it @param number of it on its page, from 1 on */
+export function flameGraphSection(title: string, svg: string, number: number): ReportSection {
+  return {
+    id: `r-flame-graph-${number}`,
     title,
     body: html`<p class="soft">Click a frame to zoom, hover to read, Ctrl-F to search.</p><figure>${{ html: withoutDeclaration(svg) }}</figure>\n`,
-  }));
+  };
 }
 
 export function histogramsSection({ histograms, hostHistograms }: Report): ReportSection[] {

@@ -1,5 +1,4 @@
 // A job as one HTML page that needs nothing else: to attach to a ticket, to print, to open in ten years.
-import { createHash } from 'node:crypto';
 import { countOf } from '../../profile/histogram.js';
 import { quantile } from '../../profile/histogram-percentiles.js';
 import { histogramTotals } from '../../profile/histogram-series.js';
@@ -8,13 +7,11 @@ import { quantileText } from '../views/histogram-quantity.js';
 import { histogramName } from '../views/histogram-text.js';
 import { valueText, withCommas } from '../views/number-text.js';
 import type { ExportParts } from './exporter.js';
+import { htmlPage } from './html-page.js';
 import { type Html, html } from './html-text.js';
 import type { Report } from './report.js';
 import { countersSection, flameGraphsSection, histogramsSection } from './report-charts.js';
-import { REPORT_STYLE } from './report-style.js';
 import { hostsSection, lossesSection, partsSection, textSection } from './report-tables.js';
-import { CHART_STYLE } from './svg/chart-style.js';
-import { FLAME_GRAPH_SCRIPT } from './svg/flame-graph-script.js';
 
 /**
  * The page, section by section. It loads nothing, and its content security policy forbids the browser to: no network, no forms, no
@@ -30,44 +27,12 @@ export function* reportHtml(report: Report): ExportParts {
     lossesSection(report),
     textSection(report),
   ].filter((section) => section !== undefined);
-  const links = sections.map(({ id, title }) => html`<a href="#${id}">${title}</a>\n`);
   const notes = report.notes.map((note) => html`<p class="note" role="note">${note}</p>\n`);
-  yield html`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="generator" content="${report.generator}">
-<title>${report.title}</title>
-<style>${raw(REPORT_STYLE)}${raw(CHART_STYLE)}</style>
-</head>
-<body>
-<main>
-<h1>${report.title}</h1>
-<p class="lead">${report.subtitle}</p>
-${tiles(report)}${notes}<nav aria-label="sections">
-${links}</nav>
-${factsOf(report)}`.html;
-  for (const { id, title, body } of sections) {
-    yield html`<section id="${id}"><h2>${title}</h2>\n${body}</section>\n`.html;
-  }
-  yield html`<footer>${report.generator}. This page holds all its data and loads nothing.</footer>\n</main>\n</body>\n</html>\n`
-    .html;
-}
-
-const POLICY = [
-  "default-src 'none'",
-  "style-src 'unsafe-inline'",
-  `script-src 'sha256-${createHash('sha256').update(FLAME_GRAPH_SCRIPT).digest('base64')}'`,
-  "base-uri 'none'",
-  "form-action 'none'",
-].join('; ');
-
-/** Constant text of ours. */
-function raw(text: string): Html {
-  return { html: text };
+  yield* htmlPage({
+    ...{ title: report.title, subtitle: report.subtitle, generator: report.generator, sections },
+    beforeLinks: html`${tiles(report)}${notes}`,
+    afterLinks: factsOf(report),
+  });
 }
 
 /** The figures that a reader looks for first. */

@@ -2,6 +2,8 @@
 import { Command } from '@commander-js/extra-typings';
 import { fail } from '../../../proto/failure.js';
 import { differenceFolded } from '../../export/difference-folded.js';
+import { differenceHtml } from '../../export/difference-html.js';
+import type { ExportParts } from '../../export/exporter.js';
 import { differenceSvg } from '../../export/svg/difference-svg.js';
 import { printable } from '../../views/printable.js';
 import {
@@ -28,7 +30,7 @@ import { checkPattern } from '../options/target.js';
 import { differenceTable, meaningLines, shownFunctions, sideLines, sideText } from '../render/difference-table.js';
 import { UsageError } from '../usage-error.js';
 
-export const DIFFERENCE_FORMATS = ['table', 'folded', 'svg'] as const;
+export const DIFFERENCE_FORMATS = ['table', 'folded', 'svg', 'html'] as const;
 export const SIDES = ['a', 'b'] as const;
 
 /** As commander hands them over. */
@@ -111,7 +113,8 @@ async function runDiff(context: CommandContext, request: DiffRequest): Promise<E
   if (isJson && format !== 'table' && file === undefined) {
     throw new UsageError('--json tells about the file that is written: give -o FILE, or leave --format out');
   }
-  if (format === 'table' && file !== undefined) throw new UsageError('-o: give --format folded or svg for a file');
+  if (format === 'table' && file !== undefined)
+    throw new UsageError('-o: give --format folded, svg or html for a file');
   return context.withApp(async (app) => {
     const { normalisation, countSamples = false } = options;
     const sources = await differenceSources(app, request, {
@@ -133,8 +136,10 @@ async function runDiff(context: CommandContext, request: DiffRequest): Promise<E
         io.stderr,
         warnings.map((warning) => yellow(printable(`note: ${warning}`))),
       );
-    const parts =
-      format === 'folded' ? foldedParts(sources, difference, options) : svgParts(sources, difference, request);
+    const parts = partsOf(format, sources, difference, request, {
+      warnings,
+      generator: `perftrawl ${context.version}`,
+    });
     if (file === undefined) {
       for (const part of parts) {
         if (io.stdout.destroyed) break;
@@ -175,6 +180,29 @@ function orderNotes({ a, b }: DifferenceSources): readonly string[] {
   return a.job.created > b.job.created
     ? [`A (${a.name}) was recorded after B (${b.name}); + is more in B, the older one`]
     : [];
+}
+
+function partsOf(
+  format: 'folded' | 'svg' | 'html',
+  sources: DifferenceSources,
+  difference: ProfileDifference,
+  request: DiffRequest,
+  { warnings, generator }: { readonly warnings: readonly string[]; readonly generator: string },
+): ExportParts {
+  const { a, b } = sources;
+  const { options, top, isNegated, title } = request;
+  switch (format) {
+    case 'folded':
+      return foldedParts(sources, difference, options);
+    case 'svg':
+      return svgParts(sources, difference, request);
+    case 'html':
+      return differenceHtml(a, b, difference, {
+        ...{ difference: options, notes: warnings, top, isNegated, generator },
+        ...(title === undefined ? {} : { title }),
+        names: { a: sideText(a, difference.a), b: sideText(b, difference.b) },
+      });
+  }
 }
 
 function* foldedParts({ a, b }: DifferenceSources, difference: ProfileDifference, options: DifferenceOptions) {
@@ -266,8 +294,8 @@ export function diffCommand(session: CliSession) {
     )
     .option('-o, --output <file>', 'where to (default: stdout)')
     .option('--widths <side>', 'svg: frames as wide as in a or b; what only the other has does not show', 'b')
-    .option('--negate', 'svg: blue for more and red for less')
-    .option('--title <text>', 'svg: title')
+    .option('--negate', 'svg, html: blue for more and red for less')
+    .option('--title <text>', 'svg, html: title')
     .option('--force', 'compare also what was counted or sampled in unlike ways')
     .addHelpText(
       'after',
@@ -279,6 +307,10 @@ export function diffCommand(session: CliSession) {
         {
           does: 'as a picture: red is more, blue is less',
           line: 'perftrawl diff 1nf0c2 last --format svg -o diff.svg',
+        },
+        {
+          does: 'the table and both pictures for a ticket',
+          line: 'perftrawl diff 1nf0c2 last --format html -o diff.html',
         },
         {
           does: 'what is gone shows where A gives the widths',

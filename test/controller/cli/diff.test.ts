@@ -134,6 +134,17 @@ ERRORS are standard errors of sampling; ~ marks what chance explains (fewer than
     expect([fill(negated, 'parse'), fill(negated, 'write')]).toEqual(['#6884ff', '#ff5448']);
   });
 
+  it('puts the table and both pictures into one page', async () => {
+    profiles.old = drawProfile('main;parse 600\nmain;old<img> 400', TEN_SECONDS);
+    const { code, stdout } = await diff('new', 'old', '--format', 'html', '--title', 'A & B');
+    expect(code).toBe(0);
+    expect(stdout).toContain('<title>A &amp; B</title>');
+    expect(stdout.match(/<svg /g)).toHaveLength(2);
+    expect(stdout).toContain('<p class="note" role="note">A (new) was recorded after B (old)');
+    expect(stdout).toMatch(/<td class="number">\+40\.00 pp<\/td><td class="number">new<\/td>.*old&lt;img&gt;/);
+    expect(stdout).not.toContain('<img>');
+  });
+
   it('draws what is gone where A gives the widths', async () => {
     profiles.new = drawProfile('main;parse 2000', TEN_SECONDS);
     const has = async (...more: string[]) =>
@@ -215,7 +226,7 @@ describe('what cannot be compared', () => {
   it('the shell is told what could come next', async () => {
     const words = async (...typed: string[]) =>
       (await run(['complete-words', '--', ...typed], { app })).stdout.trimEnd().split('\n');
-    expect(await words('diff', '--format', '')).toEqual(['folded', 'svg', 'table']);
+    expect(await words('diff', '--format', '')).toEqual(['folded', 'html', 'svg', 'table']);
     expect(await words('diff', '--normalise', '')).toEqual(['shares', 'time']);
     expect(await words('diff', 'last', 'la')).toEqual(['last']);
     expect(await words('top', '--by', '')).toEqual(['comm', 'dso', 'self', 'total']);
@@ -229,6 +240,6 @@ describe('what cannot be compared', () => {
     expect((await diff('old', '--against-rest')).stderr).toContain('say which host');
     expect((await diff('old', 'new', '--host', 'web1', '--against-rest')).stderr).toContain('give one job');
     expect((await diff('old', 'new', '--json', '--format', 'svg')).stderr).toContain('give -o FILE');
-    expect((await diff('old', 'new', '-o', 'x')).stderr).toContain('--format folded or svg');
+    expect((await diff('old', 'new', '-o', 'x')).stderr).toContain('--format folded, svg or html');
   });
 });
