@@ -20,6 +20,8 @@ export interface ToolOptions {
   readonly deadline?: Milliseconds;
   /** Give the tool a pipe on descriptor 3, read through `log`. */
   readonly hasLog?: boolean;
+  /** stdin is a pipe that stays open for as long as this agent lives, for a tool that is to end with it: see `tethered`. */
+  readonly isTethered?: boolean;
   /** Read stdout into one buffer and hand out each piece of it; `directory` is one that nobody else may enter. */
   readonly output?: { readonly directory: string; readonly take: TakePiece };
   /** Given stderr as it comes, beside the tail that is kept. */
@@ -71,7 +73,7 @@ process.on('exit', () => {
 });
 
 /**
- * Start a tool. stdin is closed, the locale is C.
+ * Start a tool. stdin is closed unless it is tethered, the locale is C.
  * @throws FailureError `tool-missing` when the program is not there, `exhausted` when the host has no room for a process
  */
 export async function startTool(argv: readonly string[], options: ToolOptions): Promise<RunningTool> {
@@ -125,7 +127,11 @@ function spawnTool([program = '', ...args]: readonly string[], options: ToolOpti
       ...options.env,
       [AGENT_MARK]: agentMark(),
     },
-    stdio: options.hasLog === true ? ['ignore', stdout, 'pipe', 'pipe'] : ['ignore', stdout, 'pipe'],
+    stdio: [
+      options.isTethered === true ? 'pipe' : 'ignore',
+      ...([stdout, 'pipe'] as const),
+      ...(options.hasLog === true ? (['pipe'] as const) : []),
+    ],
   });
 }
 
@@ -157,6 +163,8 @@ function watch(child: ChildProcess, options: ToolOptions, output: ToolOutput | u
   if (pid === undefined || stdout === null || stderr === null)
     throw fail('internal', 'a started process without pid or pipes');
   running.add(pid);
+  // It is never written to; that its reader is gone is no news.
+  child.stdin?.on('error', () => undefined);
   if (options.isBackground === true) lowerPriority(pid);
   const cost = new ChildCost(pid);
   const tail = new TextTail(stderr);

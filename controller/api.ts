@@ -13,6 +13,7 @@ import type {
   CaptureStart,
   CaptureState,
   Cost,
+  Firing,
   HostDescription,
   KitPart,
   Milliseconds,
@@ -135,6 +136,8 @@ export interface HostRun {
   readonly checks?: { readonly before?: HostCheck; readonly after?: HostCheck };
   /** Of a job whose hosts begin together. */
   readonly start?: HostStart;
+  /** Of a watch that has fired, in order. */
+  readonly firings?: readonly TakenFiring[];
   /** What it ran on and with, asked when the capture was done; absent for files, and when the host could not be asked. */
   readonly machine?: HostMachine;
 }
@@ -152,6 +155,18 @@ export type HostMachine = Pick<
   | 'agentVersion'
   | 'tools'
 >;
+
+/** A firing of a watch, and the job that has what it recorded. */
+export interface TakenFiring extends Firing {
+  /** Absent where the host did not let it record. */
+  readonly jobId?: string;
+}
+
+/** Who has a watch fire, and why. */
+export interface TriggerCause {
+  readonly who: string;
+  readonly reason: string;
+}
 
 /** When a host was to begin together with others, and when it did. */
 export type HostStart =
@@ -301,6 +316,17 @@ export interface App {
   resume(jobId: string, options: RunOptions): Promise<Job>;
   /** Discard what runs of it, on all its hosts, also from another process than the one that runs it. */
   cancel(jobId: string, signal: AbortSignal): Promise<Job>;
+  /**
+   * Have the watch of a job fire now, whether its controller is there or not.
+   * @param hosts names of hosts of the job; none: all of them
+   * @returns of each of them the firing, or why it did not fire
+   */
+  trigger(
+    jobId: string,
+    hosts: readonly string[],
+    cause: TriggerCause,
+    signal: AbortSignal,
+  ): Promise<readonly Answer<Firing>[]>;
   /** `id` may be a unique prefix, or `last`. */
   job(id: string): Promise<Job>;
   jobs(filter: JobFilter): Promise<readonly Job[]>;

@@ -31,6 +31,7 @@ import { processOwners } from './jobs/owner.js';
 import { PendingReleases } from './jobs/pending-releases.js';
 import type { QueueLimits } from './jobs/queue-policy.js';
 import { storedTeams } from './jobs/stored-teams.js';
+import { triggerWatch } from './jobs/trigger-watch.js';
 import { storedQuestions } from './questions/answer-top.js';
 import { decideDue } from './schedule/scheduler.js';
 import { storedSchedules } from './schedule/stored-schedules.js';
@@ -210,6 +211,11 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     ...{ control, samples, agents: releases, clock, random, modules, releases },
     limits: defaultIntakeLimits,
     room: new IntakeRoom(),
+    async runFiring(jobId, options) {
+      const job = await control.job(jobId);
+      const isOthers = job === undefined || job.state !== 'running' || owners.isAlive(job.owner, job.ownerSeen);
+      if (!isOthers) await desk.run(jobId, options);
+    },
     async originOf(jobId) {
       const decision = await decisions.decision(jobId);
       const approvers = decision?.kind === 'approved' ? [decision.who] : [];
@@ -283,6 +289,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     run: (id, runOptions) => desk.run(id, runOptions),
     resume: (id, runOptions) => desk.resume(id, runOptions),
     cancel: (id, signal) => desk.cancel(id, signal),
+    trigger: (jobId, hosts, cause, signal) => triggerWatch(jobId, hosts, cause, { control, ask, random }, signal),
     job: (id) => desk.job(id),
     jobs: (filter) => desk.jobs(filter),
     takeTurn: () => desk.takeTurn(),

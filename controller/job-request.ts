@@ -61,6 +61,17 @@ export interface JobRequest {
   readonly notBefore?: number;
   /** The schedule that asked for it, and the tick; absent: a person did. */
   readonly schedule?: ScheduleRef;
+  /** Of jobs that nobody asked for: what a watch has started on its host is taken up by this one. */
+  readonly firing?: FiringOrigin;
+}
+
+/** Which capture a job takes up, that a watch has started. */
+interface FiringOrigin {
+  /** The job of the watch. */
+  readonly watchId: string;
+  /** Of the watch on that host, from 1. */
+  readonly number: number;
+  readonly captureId: string;
 }
 
 export const PRIORITIES = ['low', 'normal', 'high'] as const;

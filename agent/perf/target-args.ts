@@ -49,6 +49,19 @@ export function durationArguments(duration: Milliseconds): string[] {
   return ['--', 'sleep', String(Number((duration / 1000).toFixed(3)))];
 }
 
+/** Exit status of perf when the time of a tethered one is over: that of timeout(1). */
+export const TIME_IS_OVER = 124;
+
+/**
+ * The same command beside which something runs that also ends when its stdin does: with the agent, for captures that last so long that
+ * their own duration is too long a bound. In the foreground, so that it stays in perf's process group.
+ */
+export function tethered(argv: readonly string[]): string[] {
+  const at = argv.lastIndexOf('--');
+  const seconds = argv[argv.length - 1];
+  return [...argv.slice(0, at), '--', 'timeout', '--foreground', seconds, 'cat'];
+}
+
 function idList(ids: readonly number[], what: 'process' | 'thread'): string {
   if (ids.length === 0) throw fail('bad-request', `the capture names no ${what}`, `give at least one ${what} id`);
   if (ids.length > MAX_IDS) {

@@ -3,7 +3,7 @@ import type { CounterPoint } from '../../profile/counter-series.js';
 import type { Milliseconds } from '../../proto/capture.js';
 
 export interface CountedInterval {
-  /** Of the clock that `onset` was told in. */
+  /** Of the clock that the joiner was given. */
   readonly end: Milliseconds;
   readonly length: Milliseconds;
   /** By the names that were asked for; what perf said nothing of is not there. */
@@ -12,16 +12,18 @@ export interface CountedInterval {
 
 /** Of one perf stat. */
 export class IntervalJoiner {
-  readonly #onset: Milliseconds;
+  readonly #now: () => Milliseconds;
   readonly #names = new Map<string, string>();
   readonly #events: number;
   #points = new Map<string, CounterPoint>();
+  /** When perf began to count; known with its first line, for it takes a moment to start. */
+  #onset: Milliseconds | undefined;
   #time = 0;
   #last = 0;
 
-  /** @param onset when perf began to count, of whatever clock intervals are to be told in */
-  constructor(events: readonly string[], onset: Milliseconds) {
-    this.#onset = onset;
+  /** @param now the clock that intervals are to be told in */
+  constructor(events: readonly string[], now: () => Milliseconds) {
+    this.#now = now;
     this.#events = events.length;
     // perf adds modifiers (`cycles` becomes `cycles:u` without privilege): a name as it was asked for goes before.
     for (const event of events) this.#names.set(bareName(event), event);
@@ -32,6 +34,7 @@ export class IntervalJoiner {
   push(points: readonly CounterPoint[]): CountedInterval[] {
     const complete: CountedInterval[] = [];
     for (const point of points) {
+      this.#onset ??= this.#now() - point.time;
       const name = this.#names.get(point.event) ?? this.#names.get(bareName(point.event));
       if (name === undefined) continue;
       if (point.time !== this.#time) complete.push(...this.end());
@@ -46,7 +49,7 @@ export class IntervalJoiner {
   end(): CountedInterval[] {
     if (this.#points.size === 0) return [];
     const interval = {
-      end: this.#onset + this.#time,
+      end: (this.#onset ?? 0) + this.#time,
       length: this.#time - this.#last,
       points: this.#points,
     };

@@ -8,6 +8,7 @@ import type { Resolution } from '../host/resolve-target.js';
 import { cgroupArgument } from '../perf/event-name.js';
 import { STAT_SEPARATOR, statArguments } from '../perf/stat-args.js';
 import { StatParser } from '../perf/stat-parser.js';
+import { TIME_IS_OVER, tethered } from '../perf/target-args.js';
 import type { RunningTool } from '../process.js';
 import { type CountedInterval, IntervalJoiner } from './counted-interval.js';
 
@@ -75,12 +76,13 @@ export class WatchCounters {
     const events = spec.events.map(({ name }) => name);
     const cgroup = target.kind === 'cgroup' ? cgroupArgument(target.path) : undefined;
     const parser = new StatParser({ separator: STAT_SEPARATOR, events, perCpu: false, cgroup });
-    const argv = statArguments(spec, target, this.#perf);
-    const tool = await this.#context.start(argv, { signal, deadline: spec.duration + TOOL_SLACK, hasLog: true });
+    const argv = tethered(statArguments(spec, target, this.#perf));
+    const bounds = { signal, deadline: spec.duration + TOOL_SLACK };
+    const tool = await this.#context.start(argv, { ...bounds, hasLog: true, isTethered: true });
     const { commandLines } = this.#context;
     // However often it is begun anew.
     if (commandLines.length > MOST_COMMAND_LINES) commandLines.splice(MOST_COMMAND_LINES / 2, 1);
-    const joiner = new IntervalJoiner(events, performance.now());
+    const joiner = new IntervalJoiner(events, () => performance.now());
     const looking = this.#lookForOthers(tool);
     try {
       tool.stdout.resume();
@@ -95,7 +97,8 @@ export class WatchCounters {
       this.#losses = mergeLosses([this.#losses, losses]);
       if (result.passedDeadline)
         throw fail('tool-failed', 'perf stat had to be ended: it ran a minute longer than asked');
-      if (result.code !== 0 && !result.wasStopped) throw statFailure(this.#context, result);
+      if (result.code !== 0 && result.code !== TIME_IS_OVER && !result.wasStopped)
+        throw statFailure(this.#context, result);
     } finally {
       clearInterval(looking);
     }

@@ -10,6 +10,7 @@ export const AUDITED_ACTS = [
   'resume-job',
   'stop-job',
   'cancel-job',
+  'trigger-job',
   'delete-job',
   'approve-job',
   'reject-job',

@@ -84,6 +84,12 @@ export function auditedApp<T extends App>(app: T, audit: Audit, actor: Actor): T
       const jobId = (await app.job(id)).id;
       return act({ what: 'cancel-job', jobId }, () => app.cancel(jobId, signal));
     },
+    async trigger(id, hosts, cause, signal) {
+      const jobId = (await app.job(id)).id;
+      const detail = { for: cause.who.slice(0, 256), reason: cause.reason.slice(0, 2048) };
+      const names = hosts.map((name) => name.slice(0, 80));
+      return act({ what: 'trigger-job', jobId, hosts: names, detail }, () => app.trigger(jobId, hosts, cause, signal));
+    },
     async deleteJob(id) {
       const jobId = (await app.job(id)).id;
       return act({ what: 'delete-job', jobId }, () => app.deleteJob(jobId));

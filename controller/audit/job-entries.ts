@@ -13,7 +13,7 @@ export function jobSubmitted(job: {
   readonly request: JobRequest;
   readonly state: JobState;
 }): AuditEntry {
-  const { spec, hosts, requester, selectorText, maxParallel, note, rollout, sample, buildHost } = job.request;
+  const { spec, hosts, requester, selectorText, maxParallel, note, rollout, sample, buildHost, firing } = job.request;
   return {
     ...{ who: requester, what: 'submit-job', jobId: job.id, hosts: hosts.map(({ name }) => name) },
     detail: {
@@ -22,6 +22,7 @@ export function jobSubmitted(job: {
       ...(rollout === undefined ? {} : { rollout }),
       ...(sample === undefined ? {} : { sample: { ...sample, left: sample.left.length } }),
       ...(buildHost === undefined ? {} : { buildHost: buildHost.name }),
+      ...(firing === undefined ? {} : { firing }),
       ...(job.state === 'awaiting-approval' ? { awaitsApproval: true } : {}),
     },
   };

@@ -19,6 +19,7 @@ import type { CommandContext } from './context.js';
 import { writeJson, writeLines } from './io.js';
 import { purseText } from './render/cost-text.js';
 import { failureText } from './render/failure-text.js';
+import { firingLines, firingsOf, type ToldFiring } from './render/firing-lines.js';
 import { fitTable } from './render/fit-table.js';
 import { clockLines, rolloutLines } from './render/rollout-text.js';
 import { describeSpec } from './render/spec-text.js';
@@ -67,6 +68,7 @@ export async function reportJob(
   const tops = profile === undefined ? [] : topsOf(profile);
   const series = await app.series(job.id);
   const histograms = await app.histograms(job.id);
+  const firings = await firingsOf(app, job, runs);
   const losses = lossesOf(runs, job.request.spec.kind === 'kit' ? undefined : (profile ?? series ?? histograms));
   if (context.isJson) {
     const counters = series === undefined ? [] : counterTable(series);
@@ -79,6 +81,7 @@ export async function reportJob(
       top: tops,
       counters,
       histograms: totals,
+      ...(job.request.spec.kind === 'watch' ? { firings } : {}),
       notes,
       files,
     });
@@ -90,7 +93,8 @@ export async function reportJob(
     lines.push(colours.bold(printable(eventLine(event, top.total, type.unit, samples))));
     lines.push(...(top.functions.length === 0 ? [NOTHING_SAMPLED] : topTable(top, io.columns)), '');
   }
-  if (series !== undefined) lines.push(counterTableText(series));
+  if (job.request.spec.kind === 'watch') lines.push(...watchLines(context, firings));
+  if (series !== undefined && series.points.length > 0) lines.push(counterTableText(series));
   if (histograms !== undefined) {
     lines.push(...histogramLines(context, histograms), ...(await textLines(context, app, runs)));
   }
@@ -101,6 +105,13 @@ export async function reportJob(
   lines.push(...files.map((file) => `wrote ${printable(file)}`));
   lines.push(...nextLines(job, runs, profile, histograms));
   await writeLines(io.stdout, lines);
+}
+
+function watchLines({ colours }: CommandContext, firings: readonly ToldFiring[]): string[] {
+  if (firings.length === 0) return ['it has not fired', ''];
+  const [first] = firings.filter(({ jobState }) => jobState === 'succeeded');
+  const next = first?.jobId === undefined ? [] : [`look at one: perftrawl show ${first.jobId}`, ''];
+  return [colours.bold('firings'), ...firingLines(firings), '', ...next];
 }
 
 interface EventTop {

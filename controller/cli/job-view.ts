@@ -11,6 +11,7 @@ import { colours } from './render/colours.js';
 import { accountText } from './render/cost-text.js';
 import { deliveryStep, deliveryText } from './render/delivery-text.js';
 import { failureText } from './render/failure-text.js';
+import { firingLine } from './render/firing-lines.js';
 import { shorten } from './render/fit-table.js';
 import { waveText } from './render/rollout-text.js';
 import { durationText } from './render/time-text.js';
@@ -41,6 +42,7 @@ class LineView implements JobView {
   readonly #io: CliIo;
   readonly #job: Job;
   readonly #last = new Map<string, { readonly state: HostRunState; readonly step: string | undefined }>();
+  readonly #firings = new FiringsTold();
   #logged = 0;
 
   constructor(io: CliIo, job: Job) {
@@ -51,6 +53,7 @@ class LineView implements JobView {
 
   event(event: JobEvent): void {
     if (event.kind === 'host-run') {
+      for (const line of this.#firings.news(event.run)) this.#print(line);
       const { host, state, delivery } = event.run;
       const last = this.#last.get(host);
       const step = deliveryStep(delivery);
@@ -94,6 +97,7 @@ class LiveView implements JobView {
   readonly #counters: LiveCounters;
   readonly #histograms = new LiveHistograms();
   readonly #text: string[] = [];
+  readonly #firings = new FiringsTold();
   #note = '';
   #wave = '';
   #queue = '';
@@ -108,15 +112,17 @@ class LiveView implements JobView {
   }
 
   event(event: JobEvent): void {
-    if (event.kind === 'host-run') this.#runs.set(event.run.host, event.run);
+    if (event.kind === 'host-run') {
+      this.#runs.set(event.run.host, event.run);
+      this.#tell(this.#firings.news(event.run));
+    }
     if (event.kind === 'wave') this.#wave = `  ${waveText(event)}`;
     if (event.kind === 'job') this.#queue = event.job.queue === undefined ? '' : `  ${queueText(event.job.queue)}`;
     if (event.kind === 'capture' && event.body.kind === 'counters') this.#counters.add(event.host, event.body);
     else if (event.kind === 'capture' && event.body.kind === 'histograms')
       this.#histograms.add(event.host, event.body.points);
     else if (event.kind === 'capture') {
-      this.#text.push(...scriptLines(event.host, event.body).slice(-MOST_TEXT));
-      this.#text.splice(0, this.#text.length - MOST_TEXT);
+      this.#tell(scriptLines(event.host, event.body));
     }
     // However the clock was set meanwhile.
     if (Math.abs(this.#io.now() - this.#drawnAt) >= REDRAW_INTERVAL) this.#draw();
@@ -154,6 +160,12 @@ class LiveView implements JobView {
     this.#drawnAt = this.#io.now();
   }
 
+  /** The latest lines stay to be seen. */
+  #tell(lines: readonly string[]): void {
+    this.#text.push(...lines.slice(-MOST_TEXT));
+    this.#text.splice(0, this.#text.length - MOST_TEXT);
+  }
+
   #heading(): string {
     const states = new Map<HostRunState, number>();
     for (const run of this.#runs.values()) states.set(run.state, (states.get(run.state) ?? 0) + 1);
@@ -165,6 +177,18 @@ class LiveView implements JobView {
 
 function queueText({ position, of, waitsFor }: QueuePlace): string {
   return `queued, ${position} of ${of}; waits for ${waitsFor}`;
+}
+
+/** Which firings of a watch were told. */
+class FiringsTold {
+  readonly #told = new Map<string, number>();
+
+  /** A line for each that was not. */
+  news({ host, firings = [] }: HostRun): string[] {
+    const told = this.#told.get(host) ?? 0;
+    this.#told.set(host, Math.max(told, firings.length));
+    return firings.slice(told).map((firing) => firingLine(host, firing));
+  }
 }
 
 /** What a person looks for first: trouble, then what runs, then the rest. */
@@ -196,12 +220,17 @@ function hostLine(run: HostRun, job: Job): string {
   if (elapsed === 0 && samples === 0) return `${head}${run.state === 'succeeded' ? '' : doing}`;
   const parts = [
     durationText(elapsed),
+    ...(job.request.spec.kind === 'watch' ? [firingsText(run.firings?.length ?? 0)] : []),
     ...(samples === 0 || job.request.spec.kind === 'stat' ? [] : [`${withCommas(samples)} samples`]),
     ...(size === 0 ? [] : [weightText(size, 'bytes')]),
     ...(lost === 0 ? [] : [`${withCommas(lost)} lost`]),
     ...(run.cost?.budget === undefined ? [] : [accountText(run.cost.budget)]),
   ];
   return `${head}${doing}  ${parts.join(', ')}`;
+}
+
+function firingsText(firings: number): string {
+  return firings === 1 ? '1 firing' : `${firings === 0 ? 'no' : firings} firings`;
 }
 
 /** What a script told, and parts of a kit that cannot be had: `web1: line`. */

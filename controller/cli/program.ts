@@ -26,9 +26,11 @@ import { statCommand } from './commands/stat.js';
 import { teamsCommand } from './commands/teams.js';
 import { textCommand } from './commands/text.js';
 import { topCommand } from './commands/top.js';
+import { triggerCommand } from './commands/trigger.js';
 import { usersCommand } from './commands/users.js';
 import { verifyCommand } from './commands/verify.js';
 import { versionCommand } from './commands/version.js';
+import { watchCommand } from './commands/watch.js';
 import { completeWordsCommand } from './complete-words.js';
 import type { GlobalOptions } from './context.js';
 import { exitCodesText } from './exit-codes.js';
@@ -38,7 +40,16 @@ import { UsageError } from './usage-error.js';
 const COMMANDS: readonly { readonly group: string; readonly makers: readonly CommandMaker[] }[] = [
   {
     group: 'Capture:',
-    makers: [recordCommand, statCommand, stapCommand, faultsCommand, scheduleCommand, importCommand],
+    makers: [
+      recordCommand,
+      statCommand,
+      stapCommand,
+      faultsCommand,
+      watchCommand,
+      triggerCommand,
+      scheduleCommand,
+      importCommand,
+    ],
   },
   {
     group: 'Look:',

@@ -5,7 +5,8 @@ import { fail } from '../../proto/failure.js';
 import { type Host, type JobRequest, PRIORITIES, type Rollout, type Sample } from '../api.js';
 import { type ServedSpec, specSchema } from './spec-schema.js';
 
-export interface JobOrder extends Omit<JobRequest, 'spec' | 'hosts' | 'buildHost' | 'requester' | 'schedule'> {
+export interface JobOrder
+  extends Omit<JobRequest, 'spec' | 'hosts' | 'buildHost' | 'requester' | 'schedule' | 'firing'> {
   readonly spec: ServedSpec;
   readonly hosts: readonly string[];
   readonly buildHost?: string;
@@ -70,19 +71,19 @@ export const templateFields = {
   spread: z.number().finite().nonnegative().exactOptional(),
 };
 
-/** All of a JobRequest but who asks, and which schedule. */
+/** All of a JobRequest but who asks, which schedule, and which watch. */
 const fields = {
   ...templateFields,
   hosts: z.array(name).min(1).max(100_000),
   sample: sample.exactOptional(),
   notBefore: z.number().finite().nonnegative().exactOptional(),
-} satisfies Record<Exclude<keyof JobRequest, 'requester' | 'schedule'>, z.ZodType>;
+} satisfies Record<Exclude<keyof JobRequest, 'requester' | 'schedule' | 'firing'>, z.ZodType>;
 
 export const orderSchema: z.ZodType<JobOrder> = z.strictObject(fields);
 
 /** @param nameOf refuses hosts that the server does not have @throws FailureError 'bad-request' for a file */
 export function toOrder(request: JobRequest, nameOf: (host: Host) => string): JobOrder {
-  const { hosts, buildHost, requester: _own, schedule: _none, spec, ...rest } = request;
+  const { hosts, buildHost, requester: _own, schedule: _none, firing: _nor, spec, ...rest } = request;
   const build = buildHost === undefined ? {} : { buildHost: nameOf(buildHost) };
   return { ...rest, spec: toServed(spec), hosts: hosts.map(nameOf), ...build };
 }

@@ -21,6 +21,7 @@ export const LEAST_ROLE = {
   'POST /v1/jobs/:job/run': 'operator',
   'POST /v1/jobs/:job/stop': 'operator',
   'POST /v1/jobs/:job/cancel': 'operator',
+  'POST /v1/jobs/:job/trigger': 'operator',
   'GET /v1/jobs/:job/approval': 'viewer',
   'POST /v1/jobs/:job/approve': 'operator',
   'POST /v1/jobs/:job/reject': 'operator',

@@ -11,7 +11,9 @@ import type {
   StapSpec,
   StatSpec,
   Target,
+  WatchSpec,
 } from '../../proto/capture.js';
+import { COMPARISONS, MOST_CONDITIONS, MOST_TERMS } from '../../proto/watch-condition.js';
 
 /** A schema for each field, also for those that may be absent: a new field of a spec does not compile until it is here. */
 type Fields<T> = Record<keyof T, z.ZodType>;
@@ -124,6 +126,23 @@ const stap = z.strictObject({
 
 const part: z.ZodType<KitPart> = z.discriminatedUnion('kind', [record, stat, stap]);
 
+const condition = z.strictObject({
+  terms: z
+    .array(
+      z.strictObject({
+        measure: z.discriminatedUnion('kind', [
+          z.strictObject({ kind: z.literal('count'), event: word }),
+          z.strictObject({ kind: z.literal('rate'), event: word }),
+          z.strictObject({ kind: z.literal('ratio'), event: word, of: word }),
+        ]),
+        comparison: z.enum(COMPARISONS),
+        threshold: z.number().finite().nonnegative(),
+      }),
+    )
+    .min(1)
+    .max(MOST_TERMS),
+});
+
 const kit = z.strictObject({
   kind: z.literal('kit'),
   target,
@@ -132,7 +151,22 @@ const kit = z.strictObject({
   ...restraint,
 } satisfies Fields<KitSpec>);
 
+const watch = z.strictObject({
+  kind: z.literal('watch'),
+  target,
+  duration: milliseconds,
+  events: z.array(event).max(1000),
+  interval: milliseconds,
+  conditions: z.array(condition).max(MOST_CONDITIONS),
+  holds: count32,
+  record: record.omit({ kind: true, target: true, budget: true, evenIfBusy: true }),
+  coolDown: milliseconds,
+  most: count32,
+  lookBack: milliseconds,
+  ...restraint,
+} satisfies Fields<WatchSpec>);
+
 /** All but files: a client's own are not there, and the server's are none of his business. */
 export type ServedSpec = Exclude<CaptureSpec, FileSpec>;
 
-export const specSchema: z.ZodType<ServedSpec> = z.discriminatedUnion('kind', [record, stat, stap, kit]);
+export const specSchema: z.ZodType<ServedSpec> = z.discriminatedUnion('kind', [record, stat, stap, kit, watch]);

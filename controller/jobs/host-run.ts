@@ -1,7 +1,7 @@
 // One host's part of a job: start the capture, follow its log to the end whatever happens to the connection, and say what came of it.
 import type { AgentApi } from '../../proto/agent-api.js';
 import type { RequestOrigin } from '../../proto/agent-audit.js';
-import type { CaptureSpec, Milliseconds, StapSpec } from '../../proto/capture.js';
+import type { CaptureSpec, Firing, Milliseconds, StapSpec } from '../../proto/capture.js';
 import { type Failure, FailureError, fail, toFailure } from '../../proto/failure.js';
 import type { Host, HostCheck, HostRun } from '../api.js';
 import type { Clock } from '../clock.js';
@@ -50,6 +50,10 @@ export interface HostRunOptions {
   readonly modules: ModuleSupply | undefined;
   /** Where it meets the hosts that it begins together with; undefined when it begins by itself. */
   readonly meeting: Rendezvous | undefined;
+  /** A watch has started the capture: it is followed, and never started. */
+  readonly takesUp: boolean;
+  /** Told when the capture, a watch, has fired. @throws FailureError when the agent breaks the rules, and what the store throws */
+  readonly onFiring: (firing: Firing) => Promise<void>;
   /** Stop the capture and keep what there is. */
   readonly stop: AbortSignal;
   /** Discard it. */
@@ -99,11 +103,11 @@ class HostRunDrive {
   async run(): Promise<Ending> {
     const { record, stop, cancel, abandon } = this.#options;
     abandon.throwIfAborted();
-    const isStarted = record.run.state === 'running' || record.run.state === 'fetching';
+    const isStarted = this.#options.takesUp || record.run.state === 'running' || record.run.state === 'fetching';
     if (record.run.state === 'waiting' && cancel.aborted) return neverStarted('cancelled before it started');
     if (record.run.state === 'waiting' && stop.aborted) return neverStarted('stopped before it started');
     try {
-      if (isStarted) this.#tasks.push(this.#expireAfter(this.#limit()));
+      if (isStarted) await this.#takeUp();
       else {
         const refused = await this.#start();
         if (refused !== undefined) return refused;
@@ -125,6 +129,15 @@ class HostRunDrive {
   facts(): CaptureFacts {
     const { sequence, losses, cost, artifacts, commandLines, parts } = this.#intake;
     return { sequence, losses, cost, artifacts, commandLines, parts };
+  }
+
+  /** It runs already: another controller has started it, or a watch has. */
+  async #takeUp(): Promise<void> {
+    const { record, clock } = this.#options;
+    const { state, started } = record.run;
+    const isNew = state === 'waiting' || state === 'connecting';
+    if (isNew) await record.update({ state: 'running', started: started || clock.now() });
+    this.#tasks.push(this.#expireAfter(this.#limit()));
   }
 
   /** Undefined when the capture is registered at the agent. */
@@ -187,7 +200,9 @@ class HostRunDrive {
     const { start } = record.run;
     const ahead = start?.kind === 'agreed' ? Math.max(0, start.moment - clock.now()) : 0;
     const isCompiled = partsOf(spec).some((part) => part.kind === 'stap');
-    return (spec.kind === 'file' ? 0 : spec.duration) + grace + ahead + (isCompiled ? compileAllowance : 0);
+    // It may fire at its very end, and waits for what it has started.
+    const after = spec.kind === 'watch' ? spec.record.duration : 0;
+    return (spec.kind === 'file' ? 0 : spec.duration) + after + grace + ahead + (isCompiled ? compileAllowance : 0);
   }
 
   async #follow(): Promise<Ending> {
@@ -246,6 +261,7 @@ class HostRunDrive {
         if (this.#interrupt.aborted) return undefined;
         this.#intake.take(next.value);
         await record.take(next.value.sequence, next.value.body);
+        if (next.value.body.kind === 'triggered') await this.#options.onFiring(next.value.body.firing);
         if (next.value.body.kind === 'done') {
           this.#tasks.push(clock.sleep(lingering, this.#over.signal).then(() => linger.abort()));
         }

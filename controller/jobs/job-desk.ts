@@ -9,6 +9,7 @@ import { fanOut } from './fan-out.js';
 import { newJobId } from './job-id.js';
 import { checkRequest, findJob, listJobs, toJob } from './job-lookup.js';
 import { isEnded, type JobRunTools, runJob } from './job-run.js';
+import { newRun } from './new-run.js';
 import type { Owners } from './owner.js';
 import { nextTurn, type QueueLimits, queuePlaces } from './queue-policy.js';
 
@@ -219,15 +220,6 @@ function fullQueue(jobs: number): FailureError {
 
 function isOver({ state }: StoredJob): boolean {
   return state !== 'awaiting-approval' && state !== 'queued' && state !== 'running';
-}
-
-function newRun(jobId: string, host: Host): HostRun {
-  return {
-    ...{ jobId, host: host.name, captureId: `${jobId}.${host.name}`, state: 'waiting', captureState: undefined },
-    ...{ sequence: 0, started: 0, ended: 0, failure: undefined, losses: [], cost: undefined },
-    ...{ artifacts: [], commandLines: [], parts: [], module: undefined },
-    progress: { elapsed: 0, samples: 0, bytes: 0, lost: 0 },
-  };
 }
 
 function stateText(job: StoredJob): string {

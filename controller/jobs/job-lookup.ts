@@ -59,6 +59,8 @@ export function checkRequest(request: JobRequest): void {
   if (request.buildHost !== undefined && !hostNamePattern.test(request.buildHost.name)) {
     throw fail('bad-request', `'${request.buildHost.name}' is no host name`, 'mend the inventory');
   }
+  if (request.firing !== undefined)
+    throw fail('bad-request', 'nobody asks for a firing: its watch does', 'start a watch');
   if (request.rollout !== undefined) checkRollout(request.rollout);
   checkSync(request);
   // What a module of others does is not what the script says that is read and approved.

@@ -21,6 +21,7 @@ import { Rendezvous } from './rendezvous.js';
 import { planWaves, reasonToHalt } from './rollout-plan.js';
 import { RunRecord } from './run-record.js';
 import { spreadOffsets } from './spread.js';
+import { WatchFirings } from './watch-firings.js';
 
 export interface JobRunTools {
   readonly control: ControlStore;
@@ -32,6 +33,8 @@ export interface JobRunTools {
   readonly room: IntakeRoom;
   readonly modules: ModuleCache;
   readonly releases: PendingReleases;
+  /** Run a job of a firing to its end, unless somebody does so already. */
+  readonly runFiring: (jobId: string, options: RunOptions) => Promise<void>;
   /** What agents are told of where a job comes from. */
   readonly originOf: (jobId: string) => Promise<RequestOrigin>;
 }
@@ -98,6 +101,7 @@ class JobRun {
   readonly #aggregate: Aggregate;
   readonly #modules: ModuleSupply | undefined;
   readonly #records = new Map<string, RunRecord>();
+  readonly #firings: WatchFirings;
 
   constructor(job: StoredJob, options: RunOptions, tools: JobRunTools, cancel: AbortSignal, abandon: AbortSignal) {
     this.#job = job;
@@ -109,6 +113,13 @@ class JobRun {
     // Every host of the job listens to them: many listeners are no leak.
     setMaxListeners(0, options.signal, cancel, abandon);
     this.#aggregate = new Aggregate(wantedTypes(job.request.spec));
+    const { control, runFiring } = tools;
+    const left = { signal: options.signal, abandon };
+    this.#firings = new WatchFirings(job, {
+      control,
+      clock: tools.clock,
+      run: (id) => runFiring(id, { ...left, onEvent: () => undefined }),
+    });
     const { buildHost } = job.request;
     const { agents, clock, modules } = tools;
     const signal = AbortSignal.any([options.signal, cancel, abandon]);
@@ -121,10 +132,12 @@ class JobRun {
     const { id, request } = this.#job;
     for (const run of await control.hostRuns(id)) {
       this.#records.set(run.host, new RunRecord(run, control, clock, this.#onEvent));
+      this.#firings.resume(run);
       if (run.state === 'succeeded') await addStored(this.#aggregate, samples, id, run.host, this.#tools.limits.decode);
     }
     const unfinished = request.hosts.filter((host) => !isEnded(this.#record(host.name).run));
     await this.#runWaves(new Set(unfinished));
+    await this.#firings.settled(this.#abandon);
     await this.#settle();
     const runs = [...this.#records.values()].map((record) => record.run);
     const missing = runs.filter((run) => run.state !== 'succeeded').map((run) => run.host);
@@ -231,6 +244,8 @@ class JobRun {
     const end = await driveHostRun({
       ...{ host, spec, requester, origin, grace, record, agents, clock, random, limits, room, abandon },
       ...{ stop: this.#stop, cancel: this.#cancel, modules: this.#modules, meeting },
+      takesUp: request.firing !== undefined,
+      onFiring: (firing) => this.#firings.take(host, record, firing),
     });
     abandon.throwIfAborted();
     if (end.kind === 'failure') {
@@ -362,7 +377,7 @@ export async function addStored(
   aggregate.add(host, await loadResult(samples, jobId, host, limits), true);
 }
 
-export function isEnded(run: HostRun): boolean {
+export function isEnded(run: Pick<HostRun, 'state'>): boolean {
   switch (run.state) {
     case 'waiting':
     case 'connecting':

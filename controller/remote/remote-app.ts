@@ -144,6 +144,11 @@ export async function openRemoteApp(options: RemoteAppOptions): Promise<App> {
     async cancel(jobId, signal) {
       return (await ask<{ job: Job }>('POST /v1/jobs/:job/cancel', ofJob(jobId, { signal }))).job;
     },
+    // Who that is, the server knows better than its client.
+    async trigger(jobId, hosts, { reason }, signal) {
+      type Told = { answers: Awaited<ReturnType<App['trigger']>> };
+      return (await ask<Told>('POST /v1/jobs/:job/trigger', ofJob(jobId, { body: { hosts, reason }, signal }))).answers;
+    },
     async job(id) {
       return (await ask<{ job: Job }>('GET /v1/jobs/:job', ofJob(id))).job;
     },

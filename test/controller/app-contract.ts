@@ -7,6 +7,7 @@ import type { TopProgress } from '../../controller/store/top-query.js';
 import { type Failure, toFailure } from '../../proto/failure.js';
 import { drawProfile } from '../profile/draw-profile.js';
 import { finished, profileLog, type Script } from './fake-agent.js';
+import { WATCH } from './specs.js';
 import { type ServedApp, servedApp } from './web/served-app.js';
 
 const profile = drawProfile('main;touch 5');
@@ -215,6 +216,61 @@ export function appContract(
       });
       expect(job.state).toBe('cancelled');
       expect(await cancelled).toMatchObject({ state: 'cancelled' });
+    });
+
+    it('has a watch fire on the hosts that are named, and says what came of it', async () => {
+      await served.close();
+      let release: () => void = () => undefined;
+      const ended = new Promise<void>((resolve) => (release = resolve));
+      const watching: Script = async ({ emit }) => {
+        emit({ kind: 'state', state: 'running', detail: '' });
+        await ended;
+        emit(finished);
+      };
+      served = await servedApp({ web1: watching, web2: watching });
+      served.agents.web2.trigger = async ({ who, reason, requestId }) => ({
+        ...{ number: 1, time: 5, cause: { kind: 'asked', who, reason: `${reason} ${requestId.length > 0}` } },
+        capture: { ok: true, captureId: 'x' },
+      });
+      app = await open(served);
+      const { id } = await app.submit({ ...request(app.hosts('')), spec: WATCH });
+      let answers: Awaited<ReturnType<App['trigger']>> = [];
+      let asked: Promise<void> | undefined;
+      const running = new Set<string>();
+      const job = await app.run(id, {
+        signal,
+        onEvent: (event) => {
+          if (event.kind !== 'host-run' || event.run.state !== 'running') return;
+          if (running.add(event.run.host).size < 2) return;
+          asked ??= app.trigger(id, ['web2'], { who: 'me', reason: 'slow' }, signal).then(async (some) => {
+            answers = [...some, ...(await app.trigger(id, [], { who: 'me', reason: '' }, signal))];
+            release();
+          });
+        },
+      });
+      await asked;
+      expect(job.state).toBe('succeeded');
+      expect(answers.map(({ host, ok }) => [host.name, ok])).toEqual([
+        ['web2', true],
+        ['web1', false],
+        ['web2', true],
+      ]);
+      const [first] = answers;
+      if (!first?.ok || first.value.cause.kind !== 'asked') return expect.fail('it did not fire');
+      expect(first.value.cause.reason).toBe('slow true');
+      expect(first.value.cause.who).not.toBe('');
+      expect(await failureOf(app.trigger(id, ['web9'], { who: 'me', reason: '' }, signal))).toMatchObject({
+        code: 'not-found',
+      });
+      const [late] = await app.trigger(id, ['web1'], { who: 'me', reason: '' }, signal);
+      expect(late).toMatchObject({
+        ok: false,
+        failure: { code: 'refused', message: expect.stringContaining('succeeded') },
+      });
+      const other = await app.submit(request(app.hosts('')));
+      expect(await failureOf(app.trigger(other.id, [], { who: 'me', reason: '' }, signal))).toMatchObject({
+        code: 'bad-request',
+      });
     });
 
     it('keeps users', async () => {

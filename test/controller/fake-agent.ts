@@ -115,6 +115,28 @@ export class FakeAgent implements AgentApi {
     return { isNew: true };
   }
 
+  /** A capture that nobody asked for, as a watch starts them; it is done. */
+  begin(captureId: string, ...bodies: readonly CaptureEventBody[]): void {
+    const events = bodies.map((body, index) => ({ sequence: index + 1, time: 1, body }));
+    const none = {
+      captureId,
+      spec: { kind: 'file', path: '', format: 'detect', detail: NO_DETAIL } as const,
+      requester: '',
+    };
+    const running: Running = {
+      ...{
+        request: none,
+        events,
+        isOver: true,
+        stop: () => undefined,
+        wake: () => undefined,
+        changed: Promise.resolve(),
+      },
+    };
+    arm(running);
+    this.#captures.set(captureId, running);
+  }
+
   async *followCapture(captureId: string, fromSequence: number, signal: AbortSignal): AsyncGenerator<CaptureEvent> {
     this.calls.push(`follow ${captureId} from ${fromSequence}`);
     const running = this.#find(captureId);
@@ -203,6 +225,8 @@ export class FakeAgent implements AgentApi {
     return running;
   }
 }
+
+const NO_DETAIL = { split: 'comm', keepTimestamps: false, lines: false } as const;
 
 function arm(running: Running): void {
   running.changed = new Promise((resolve) => {

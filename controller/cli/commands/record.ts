@@ -8,32 +8,25 @@ import type { CommandContext } from '../context.js';
 import { type ExitCode, exitCodeOfJob } from '../exit-codes.js';
 import { exportProfile } from '../export-profile.js';
 import { reportJob } from '../job-report.js';
-import { parseCallGraph } from '../options/call-graph.js';
 import { parseDuration } from '../options/duration.js';
-import { type EventArgument, EventArguments, parseEvents } from '../options/events.js';
-import { parseChoice, parseWhole } from '../options/numbers.js';
+import { EventArguments } from '../options/events.js';
 import { QUEUE_OPTIONS } from '../options/queue.js';
+import {
+  DEFAULT_EVENT,
+  DEFAULT_FREQUENCY,
+  parseRecording,
+  RECORDING_OPTIONS,
+  type RecordingFlags,
+} from '../options/recording.js';
 import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
 import { ROLLOUT_OPTIONS } from '../options/rollout.js';
 import { SYNC_OPTIONS } from '../options/sync.js';
 import { parseTarget, type TargetOptions } from '../options/target.js';
 import { JOB_DEFAULTS, type JobFlags, type JobOptions, parseJobOptions, selectHosts, startJob } from '../run-job.js';
-import { UsageError } from '../usage-error.js';
 
 /** As commander hands them over. */
-interface RecordFlags extends TargetOptions, JobFlags, RestraintFlags {
-  readonly event?: readonly EventArgument[] | undefined;
-  readonly filter?: readonly EventArgument[] | undefined;
-  readonly freq?: string | undefined;
-  readonly count?: string | undefined;
-  readonly g?: true | undefined;
-  readonly callGraph?: string | undefined;
+interface RecordFlags extends TargetOptions, JobFlags, RestraintFlags, RecordingFlags {
   readonly for: string;
-  readonly mmapPages?: string | undefined;
-  readonly split?: string | undefined;
-  readonly timestamps?: true | undefined;
-  readonly lines?: true | undefined;
-  readonly keepRaw?: true | undefined;
   readonly svg?: string | undefined;
   readonly folded?: string | undefined;
 }
@@ -45,62 +38,20 @@ export interface RecordRequest {
   readonly foldedFile: string | undefined;
 }
 
-/** Without `-e`: a clock that every machine has, also virtual ones, at a rate that costs little. */
-const DEFAULT_EVENT = 'cpu-clock';
-const DEFAULT_FREQUENCY = 99;
-
 /** @throws UsageError */
 function parseRecord(flags: RecordFlags): RecordRequest {
-  const given = parseEvents(flags.event ?? flags.filter ?? []);
-  const rate = parseRate(flags) ?? (given.length === 0 ? { frequency: DEFAULT_FREQUENCY } : undefined);
   return {
     spec: {
       kind: 'record',
       target: parseTarget(flags),
       duration: parseDuration('--for', flags.for),
-      events: given.length === 0 ? [{ name: DEFAULT_EVENT }] : given,
-      ...(rate === undefined ? {} : { rate }),
-      callGraph: parseCallGraph(flags.callGraph),
-      ...(flags.mmapPages === undefined ? {} : { mmapPages: parsePages(flags.mmapPages) }),
-      detail: {
-        split: parseSplit(flags),
-        keepTimestamps: flags.timestamps === true,
-        lines: flags.lines === true,
-      },
-      keepRaw: flags.keepRaw === true,
+      ...parseRecording(flags),
       ...parseRestraint(flags),
     },
     job: parseJobOptions(flags),
     svgFile: flags.svg,
     foldedFile: flags.folded,
   };
-}
-
-function parseRate(flags: RecordFlags): RecordSpec['rate'] {
-  if (flags.freq !== undefined && flags.count !== undefined) {
-    throw new UsageError('-F and -c exclude each other: a rate per second, or one sample every so many events');
-  }
-  if (flags.freq !== undefined) return { frequency: parseWhole('-F', flags.freq, 1, 100_000) };
-  if (flags.count !== undefined) return { period: parseWhole('-c', flags.count, 1, Number.MAX_SAFE_INTEGER) };
-  return undefined;
-}
-
-function parsePages(text: string): number {
-  const pages = parseWhole('-m', text, 1, 1 << 20);
-  if ((pages & (pages - 1)) !== 0) {
-    const above = 2 ** Math.ceil(Math.log2(pages));
-    throw new UsageError(`-m: ${pages} is not a power of two; give ${above / 2} or ${above}`);
-  }
-  return pages;
-}
-
-function parseSplit(flags: RecordFlags): 'comm' | 'pid' | 'tid' {
-  if (flags.split === undefined) return flags.timestamps === true ? 'tid' : 'comm';
-  const split = parseChoice('--split', flags.split, ['comm', 'pid', 'tid'] as const);
-  if (flags.timestamps === true && split !== 'tid') {
-    throw new UsageError(`--timestamps keeps every thread apart: --split ${split} cannot be had with it`);
-  }
-  return split;
 }
 
 async function runRecord(context: CommandContext, request: RecordRequest): Promise<ExitCode> {
@@ -137,10 +88,10 @@ export function recordCommand(session: CliSession) {
       events.addEvent,
     )
     .option('--filter <filter>', 'filter of the tracepoint in the -e before it', events.addFilter)
-    .option('-F, --freq <hz>', "samples per second (default: perf's own for the events given)")
-    .option('-c, --count <period>', 'one sample every so many events; 1 samples each of them')
-    .option('-g', 'record stacks by frame pointers, which is the default')
-    .option('--call-graph <mode>', 'stacks: fp, dwarf[,BYTES], lbr or none (default: fp)')
+    .addOption(RECORDING_OPTIONS.freq)
+    .addOption(RECORDING_OPTIONS.count)
+    .addOption(RECORDING_OPTIONS.g)
+    .addOption(RECORDING_OPTIONS.callGraph)
     .option('--for <duration>', 'how long, such as 500ms, 30s, 5m or 1h', '10s')
     .addOption(TARGET_OPTIONS.pid)
     .addOption(TARGET_OPTIONS.tid)
@@ -155,11 +106,11 @@ export function recordCommand(session: CliSession) {
     .addOption(HOST_OPTIONS.hosts)
     .addOption(RESTRAINT_OPTIONS.budget)
     .addOption(RESTRAINT_OPTIONS.evenIfBusy)
-    .option('-m, --mmap-pages <pages>', 'ring buffer pages per CPU, a power of two; more when samples are lost')
-    .option('--split <by>', 'keep samples apart by comm, pid or tid (default: comm)')
-    .option('--timestamps', 'keep the time and CPU of every sample (implies --split tid)')
-    .option('--lines', 'source lines and inlined functions (needs addr2line on the host)')
-    .option('--keep-raw', 'keep perf.data on the hosts for `perftrawl artifacts`')
+    .addOption(RECORDING_OPTIONS.mmapPages)
+    .addOption(RECORDING_OPTIONS.split)
+    .addOption(RECORDING_OPTIONS.timestamps)
+    .addOption(RECORDING_OPTIONS.lines)
+    .addOption(RECORDING_OPTIONS.keepRaw)
     .addOption(ROLLOUT_OPTIONS.canary)
     .addOption(ROLLOUT_OPTIONS.waves)
     .addOption(ROLLOUT_OPTIONS.failFast)

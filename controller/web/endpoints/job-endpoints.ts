@@ -127,6 +127,16 @@ export function jobEndpoints({ runner, dispatch, audit }: JobEndpointTools): Rec
         return held(app.cancel(id, signal).then((job) => ({ job })));
       },
     }),
+    'POST /v1/jobs/:job/trigger': endpoint({
+      summary:
+        'Have the watch of a running job capture now, on some of its hosts, or on all of them when none is named.',
+      parameters: jobParameters,
+      body: z.strictObject({ hosts: z.array(z.string().min(1).max(253)).max(100_000), reason: z.string().max(2048) }),
+      answer: async ({ parameters, body: { hosts, reason } }, { app, who, signal }) => {
+        const { id } = await app.job(parameters.job);
+        return held(app.trigger(id, hosts, { who, reason }, signal).then((answers) => ({ answers })));
+      },
+    }),
     'GET /v1/jobs/:job/approval': endpoint({
       summary: 'What a second person has to read, and what he decided.',
       parameters: jobParameters,

@@ -87,7 +87,9 @@ describe('a watch', () => {
     const events = await followed(service, 'w');
     expect(the(events, 'done')).toMatchObject({ outcome: 'finished' });
     expect(all(events, 'counters').flatMap(({ points }) => points).length).toBeGreaterThan(3);
-    expect(the(events, 'done').commandLines).toEqual([expect.stringMatching(/perf stat .*-- sleep/)]);
+    expect(the(events, 'done').commandLines).toEqual([
+      expect.stringMatching(/perf stat .*-- timeout --foreground [0-9.]+ cat$/),
+    ]);
   });
 
   it('does not fire for a process that is calm, and ends after its duration', async () => {

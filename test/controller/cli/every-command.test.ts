@@ -26,6 +26,8 @@ describe('every command', () => {
     'stap ls',
     'stap show',
     'faults',
+    'watch',
+    'trigger',
     'import',
     'show',
     'diff',

@@ -12,6 +12,7 @@ import type {
   JobState,
   RemovedFile,
   RunOptions,
+  TriggerCause,
 } from '../../../controller/api.js';
 import type { WrittenEntry } from '../../../controller/audit/audit-entry.js';
 import { runCli } from '../../../controller/cli/cli.js';
@@ -30,6 +31,7 @@ import type { ChainedLine, ChainReport } from '../../../proto/audit-chain.js';
 import type {
   ArtifactPart,
   CaptureSpec,
+  Firing,
   HostDescription,
   PreflightResult,
   ProcessInfo,
@@ -173,6 +175,7 @@ export class FakeApp implements App {
   preflights: Answer<PreflightResult>[] = [];
   stapPreflights: Answer<PreflightResult>[] = [];
   processes: Answer<readonly ProcessInfo[]>[] = [];
+  triggered: Answer<Firing>[] = [];
   auditEntries: readonly WrittenEntry[] = [];
   auditReport: ChainReport = { lines: 2, end: { sequence: 2, hash: 'ab'.repeat(32) }, problems: [] };
   hostEntries: Answer<readonly ChainedLine[]>[] = [];
@@ -225,6 +228,14 @@ export class FakeApp implements App {
     this.calls.push(`cancel ${jobId}`);
     this.endState = 'cancelled';
     return { ...(await this.job(jobId)), state: 'cancelled' };
+  }
+  async trigger(
+    jobId: string,
+    hosts: readonly string[],
+    { who, reason }: TriggerCause,
+  ): Promise<readonly Answer<Firing>[]> {
+    this.calls.push(`trigger ${jobId} on [${hosts.join(' ')}] for ${who}: ${reason}`);
+    return this.triggered;
   }
   async job(id: string): Promise<Job> {
     if (this.known === undefined || (id !== 'last' && !this.known.id.startsWith(id))) {

@@ -196,6 +196,7 @@ export function promisingApp(actor: Actor): App & { readonly users: Users & Auth
     run: async () => job,
     resume: async () => job,
     cancel: async () => job,
+    trigger: async () => [],
     job: async () => job,
     jobs: async ({ limit }) => {
       promise(Number.isSafeInteger(limit) && limit > 0, 'a limit that is none');
