@@ -3,6 +3,7 @@ import { hostname, userInfo } from 'node:os';
 import path from 'node:path';
 import type { AgentApi } from '../proto/agent-api.js';
 import { fail, toFailure } from '../proto/failure.js';
+import { DEFAULT_DECODE_LIMITS } from '../proto/profile-codec.js';
 import { timeoutSignal } from '../proto/timeout-signal.js';
 import type { AgentDelivery, Answer, App, Host } from './api.js';
 import type { ApprovalRule } from './approval/approval.js';
@@ -33,6 +34,8 @@ import type { QueueLimits } from './jobs/queue-policy.js';
 import { storedTeams } from './jobs/stored-teams.js';
 import { triggerWatch } from './jobs/trigger-watch.js';
 import { storedQuestions } from './questions/answer-top.js';
+import { mergeJobs } from './schedule/merged-job.js';
+import { keepWhatIsToBeKept } from './schedule/retention.js';
 import { decideDue } from './schedule/scheduler.js';
 import { storedSchedules } from './schedule/stored-schedules.js';
 import { openStore } from './store/open-store.js';
@@ -127,6 +130,8 @@ export interface LocalApp extends App {
   readonly audit: ReadableAudit;
   /** Decide on the ticks of schedules that are due: their jobs are queued. @returns how many schedules were */
   decideDue(): Promise<number>;
+  /** Merge and delete old results of schedules, as these say. */
+  keepWhatIsToBeKept(signal: AbortSignal): Promise<void>;
   /** Id of the queued job whose turn it is: it is running then, and `run` has to follow. Undefined when there is none. */
   takeTurn(): Promise<string | undefined>;
   /** The same app as used by somebody else: what he asks for is written down as his. */
@@ -244,6 +249,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   const queue = sqlJobQueue(database);
   const desk = new JobDesk({ tools, owners, approve, ask, queue, limits: options.queue });
   const schedules = sqlScheduleStore(database);
+  const leaseholder = `${localName} ${process.pid} ${Math.floor(random() * 2 ** 48).toString(36)}`;
   const hostsOf = (selectorText: string): readonly Host[] => {
     const selector = parseSelector(selectorText);
     return identity.hosts().filter((host) => matchesSelector(host, selector));
@@ -293,6 +299,15 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     job: (id) => desk.job(id),
     jobs: (filter) => desk.jobs(filter),
     takeTurn: () => desk.takeTurn(),
+    keepWhatIsToBeKept: (signal) =>
+      keepWhatIsToBeKept(
+        {
+          ...{ store: schedules, control, samples, audit, clock, log, owner: leaseholder },
+          merge: mergeJobs({ control, samples, decode: DEFAULT_DECODE_LIMITS, log }),
+          deleteJob: (id) => desk.deleteJob(id),
+        },
+        signal,
+      ),
     decideDue: () =>
       decideDue({
         ...{ store: schedules, control, hosts: hostsOf, clock, log },

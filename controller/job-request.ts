@@ -63,6 +63,8 @@ export interface JobRequest {
   readonly schedule?: ScheduleRef;
   /** Of jobs that nobody asked for: what a watch has started on its host is taken up by this one. */
   readonly firing?: FiringOrigin;
+  /** It stands for older jobs of its schedule, whose results are merged in its own. */
+  readonly merged?: MergedFrom;
 }
 
 /** Which capture a job takes up, that a watch has started. */
@@ -72,6 +74,16 @@ interface FiringOrigin {
   /** Of the watch on that host, from 1. */
   readonly number: number;
   readonly captureId: string;
+}
+
+/** Jobs of one hour or one day. */
+export interface MergedFrom {
+  readonly tier: 'hour' | 'day';
+  /** When the first and the last of them were made, milliseconds since 1970 UTC. */
+  readonly from: number;
+  readonly to: number;
+  /** Their ids. */
+  readonly jobs: readonly string[];
 }
 
 export const PRIORITIES = ['low', 'normal', 'high'] as const;

@@ -16,6 +16,8 @@ export const AUDITED_ACTS = [
   'reject-job',
   'host-run-ended',
   'job-ended',
+  /** Results of older jobs of a schedule became one. */
+  'merge-jobs',
   'clean-hosts',
   'hosts-cleaned',
   /** Whose logs were found in order, and where they ended. */

@@ -13,11 +13,14 @@ export function jobSubmitted(job: {
   readonly request: JobRequest;
   readonly state: JobState;
 }): AuditEntry {
-  const { spec, hosts, requester, selectorText, maxParallel, note, rollout, sample, buildHost, firing } = job.request;
+  const { spec, hosts, requester, selectorText, maxParallel, note, rollout, sample, buildHost, firing, merged } =
+    job.request;
+  const what = merged === undefined ? 'submit-job' : 'merge-jobs';
   return {
-    ...{ who: requester, what: 'submit-job', jobId: job.id, hosts: hosts.map(({ name }) => name) },
+    ...{ who: requester, what, jobId: job.id, hosts: hosts.map(({ name }) => name) },
     detail: {
       ...{ spec: auditedSpec(spec), requestSha256: requestHash(job.request), selectorText, maxParallel },
+      ...(merged === undefined ? {} : { merged: { ...merged, jobs: merged.jobs.length } }),
       ...(note === '' ? {} : { note: note.slice(0, mostText) }),
       ...(rollout === undefined ? {} : { rollout }),
       ...(sample === undefined ? {} : { sample: { ...sample, left: sample.left.length } }),

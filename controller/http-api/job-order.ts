@@ -6,7 +6,7 @@ import { type Host, type JobRequest, PRIORITIES, type Rollout, type Sample } fro
 import { type ServedSpec, specSchema } from './spec-schema.js';
 
 export interface JobOrder
-  extends Omit<JobRequest, 'spec' | 'hosts' | 'buildHost' | 'requester' | 'schedule' | 'firing'> {
+  extends Omit<JobRequest, 'spec' | 'hosts' | 'buildHost' | 'requester' | 'schedule' | 'firing' | 'merged'> {
   readonly spec: ServedSpec;
   readonly hosts: readonly string[];
   readonly buildHost?: string;
@@ -77,13 +77,13 @@ const fields = {
   hosts: z.array(name).min(1).max(100_000),
   sample: sample.exactOptional(),
   notBefore: z.number().finite().nonnegative().exactOptional(),
-} satisfies Record<Exclude<keyof JobRequest, 'requester' | 'schedule' | 'firing'>, z.ZodType>;
+} satisfies Record<Exclude<keyof JobRequest, 'requester' | 'schedule' | 'firing' | 'merged'>, z.ZodType>;
 
 export const orderSchema: z.ZodType<JobOrder> = z.strictObject(fields);
 
 /** @param nameOf refuses hosts that the server does not have @throws FailureError 'bad-request' for a file */
 export function toOrder(request: JobRequest, nameOf: (host: Host) => string): JobOrder {
-  const { hosts, buildHost, requester: _own, schedule: _none, firing: _nor, spec, ...rest } = request;
+  const { hosts, buildHost, requester: _own, schedule: _none, firing: _nor, merged: _neither, spec, ...rest } = request;
   const build = buildHost === undefined ? {} : { buildHost: nameOf(buildHost) };
   return { ...rest, spec: toServed(spec), hosts: hosts.map(nameOf), ...build };
 }

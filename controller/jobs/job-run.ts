@@ -340,7 +340,12 @@ function factsOf({ sequence, losses, cost, artifacts, commandLines, parts }: Hos
 }
 
 /** What a host run left in the store. @throws FailureError 'bad-data' when that is nothing, or damaged */
-async function loadResult(samples: SampleStore, jobId: string, host: string, limits: DecodeLimits): Promise<Merged> {
+export async function loadResult(
+  samples: SampleStore,
+  jobId: string,
+  host: string,
+  limits: DecodeLimits,
+): Promise<Merged> {
   const profile = await findStored(samples, jobId, host, limits);
   const series = await samples.series({ jobId, host });
   const histograms = await samples.histograms({ jobId, host });

@@ -43,7 +43,10 @@ export interface Retention {
 
 /** What each tick asks for: a job whose hosts are chosen when it is due. */
 export interface JobTemplate
-  extends Omit<JobRequest, 'hosts' | 'requester' | 'sample' | 'schedule' | 'notBefore' | 'buildHost'> {
+  extends Omit<
+    JobRequest,
+    'hosts' | 'requester' | 'sample' | 'schedule' | 'firing' | 'merged' | 'notBefore' | 'buildHost'
+  > {
   /** Name of a host. */
   readonly buildHost?: string;
   /** Drawn anew for each tick. */

@@ -35,5 +35,7 @@ export interface SampleStore {
    * are rounded. @throws FailureError also 'exhausted' for more different rows than memory should hold
    */
   topFunctions(query: TopQuery, options: TopOptions): Promise<TopAnswer>;
+  /** Of all results of a job, as they are stored. */
+  bytesOf(jobId: string): Promise<number>;
   deleteJob(jobId: string): Promise<void>;
 }

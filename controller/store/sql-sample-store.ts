@@ -1,4 +1,5 @@
 // The SampleStore in SQLite: profiles as rows of compressed chunks, all else as one blob each.
+import { sql } from 'kysely';
 import { fail } from '../../proto/failure.js';
 import type { ProfileChunk } from '../../proto/profile-codec.js';
 import { decodeHistograms, encodeHistograms } from './histogram-columns.js';
@@ -84,6 +85,20 @@ export function sqlSampleStore({ db, guard, where }: SqlDatabase): SampleStore {
     },
 
     topFunctions: (query, options) => topOfProfiles(chunks, query, options),
+
+    bytesOf: (jobId) =>
+      guard('measuring results', async () => {
+        let bytes = 0;
+        for (const table of ['profile_chunks', ...blobTables] as const) {
+          const row = await db
+            .selectFrom(table)
+            .select(sql<number | null>`sum(length(data))`.as('bytes'))
+            .where('job_id', '=', jobId)
+            .executeTakeFirst();
+          bytes += Number(row?.bytes ?? 0);
+        }
+        return bytes;
+      }),
 
     deleteJob: (jobId) =>
       guard('deleting results', async () => {

@@ -19,6 +19,7 @@ import { type HttpServer, type HttpServerOptions, openHttpServer } from './http-
 import { JobRunner } from './job-runner.js';
 import { describeApi } from './openapi.js';
 import { QueueDispatch } from './queue-dispatch.js';
+import { runRetention } from './retention-runner.js';
 import { runSchedules } from './schedule-runner.js';
 import type { ServerLog } from './server-log.js';
 
@@ -69,12 +70,13 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
     const stop = new AbortController();
     const starting = dispatch.run(stop.signal);
     const scheduling = runSchedules({ app, dispatch, clock, log }, stop.signal);
+    const keeping = runRetention({ app, clock, log }, stop.signal);
     log({ level: 'info', event: 'listening', host: address.host, port: address.port });
     return {
       address,
       async close() {
         stop.abort();
-        await Promise.all([server.close(), runner.close(), starting, scheduling]);
+        await Promise.all([server.close(), runner.close(), starting, scheduling, keeping]);
         log({ level: 'info', event: 'stopped' });
       },
     };

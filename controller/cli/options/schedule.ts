@@ -152,7 +152,16 @@ function parseSize(option: string, text: string): number {
 
 /** @throws UsageError for hosts that are no matter of a selector */
 function templateOf(request: JobRequest): JobTemplate {
-  const { hosts: _now, requester: _own, schedule: _none, notBefore: _at, buildHost, sample, ...job } = request;
+  const {
+    hosts: _now,
+    requester: _own,
+    schedule: _none,
+    merged: _neither,
+    notBefore: _at,
+    buildHost,
+    sample,
+    ...job
+  } = request;
   if (job.selectorText.startsWith('-H ')) {
     throw new UsageError('-H: hosts of a schedule are chosen anew each time, by --on');
   }

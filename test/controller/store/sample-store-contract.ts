@@ -36,6 +36,16 @@ export function sampleStoreContract(
       expect(await store.series(db)).toBeUndefined();
     });
 
+    it('tells how large the results of a job are', async () => {
+      expect(await store.bytesOf('a1')).toBe(0);
+      await store.put(db, result({ chunks: [chunk(0, false), chunk(1, true)] }));
+      const profile = await store.bytesOf('a1');
+      expect(profile).toBe(chunk(0, false).data.length + chunk(1, true).data.length);
+      await store.put(merged, result({ histograms: drawSeries('1:1') }));
+      expect(await store.bytesOf('a1')).toBeGreaterThan(profile);
+      expect(await store.bytesOf('a2')).toBe(0);
+    });
+
     it('keeps many chunks in order', async () => {
       const chunks = Array.from({ length: 40 }, (_, index) => chunk(index, index === 39));
       await store.put(db, result({ chunks }));
