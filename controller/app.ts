@@ -32,11 +32,12 @@ import { processOwners } from './jobs/owner.js';
 import { PendingReleases } from './jobs/pending-releases.js';
 import type { QueueLimits } from './jobs/queue-policy.js';
 import { storedTeams } from './jobs/stored-teams.js';
-import { triggerWatch } from './jobs/trigger-watch.js';
+import { fireWatches, triggerWatch } from './jobs/trigger-watch.js';
 import { storedQuestions } from './questions/answer-top.js';
+import { type Alert, type AlertAnswer, answerAlerts } from './schedule/alerts.js';
 import { mergeJobs } from './schedule/merged-job.js';
 import { keepWhatIsToBeKept } from './schedule/retention.js';
-import { decideDue } from './schedule/scheduler.js';
+import { decideDue, type SchedulerOptions } from './schedule/scheduler.js';
 import { storedSchedules } from './schedule/stored-schedules.js';
 import { openStore } from './store/open-store.js';
 import { sqlApprovalStore } from './store/sql-approval-store.js';
@@ -130,6 +131,8 @@ export interface LocalApp extends App {
   readonly audit: ReadableAudit;
   /** Decide on the ticks of schedules that are due: their jobs are queued. @returns how many schedules were */
   decideDue(): Promise<number>;
+  /** Have the schedules that alerts are for ask for jobs. */
+  answerAlerts(alerts: readonly Alert[]): Promise<readonly AlertAnswer[]>;
   /** Merge and delete old results of schedules, as these say. */
   keepWhatIsToBeKept(signal: AbortSignal): Promise<void>;
   /** Id of the queued job whose turn it is: it is running then, and `run` has to follow. Undefined when there is none. */
@@ -254,17 +257,33 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     const selector = parseSelector(selectorText);
     return identity.hosts().filter((host) => matchesSelector(host, selector));
   };
+  const users = storedUsers({
+    ...{ store: sqlUserStore(database), now: () => clock.now() },
+    caSha256: () => fileFingerprint(identityFiles.ca),
+    localName,
+  });
+  const scheduling: SchedulerOptions = {
+    ...{ store: schedules, control, hosts: hostsOf, clock, log },
+    newJob: (request) => desk.newJob(request, 'queued'),
+    refusalOf: requesterRefusal(users),
+    fireWatches(names, cause) {
+      const signal = timeoutSignal(replaceTimeout);
+      fireWatches(names, cause, { control, ask, random }, signal).catch((error: unknown) => {
+        log(`watches are not triggered: ${toFailure(error).message}`);
+      });
+    },
+    cancel(id) {
+      desk.cancel(id, timeoutSignal(replaceTimeout)).catch((error: unknown) => {
+        log(`job ${id} is not ended for the one that comes instead of it: ${toFailure(error).message}`);
+      });
+    },
+  };
   const approvals = jobApprovals({
     ...{ decisions, now: () => clock.now() },
     findJob: (id) => findJob(control, id),
     async cancelReleased(id) {
       await desk.run(id, { signal: new AbortController().signal, onEvent: () => undefined });
     },
-  });
-  const users = storedUsers({
-    ...{ store: sqlUserStore(database), now: () => clock.now() },
-    caSha256: () => fileFingerprint(identityFiles.ca),
-    localName,
   });
 
   const unaudited: LocalApp = {
@@ -308,17 +327,8 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
         },
         signal,
       ),
-    decideDue: () =>
-      decideDue({
-        ...{ store: schedules, control, hosts: hostsOf, clock, log },
-        newJob: (request) => desk.newJob(request, 'queued'),
-        refusalOf: requesterRefusal(users),
-        cancel(id) {
-          desk.cancel(id, timeoutSignal(replaceTimeout)).catch((error: unknown) => {
-            log(`job ${id} is not ended for the one that comes instead of it: ${toFailure(error).message}`);
-          });
-        },
-      }),
+    decideDue: () => decideDue(scheduling),
+    answerAlerts: (alerts) => answerAlerts(alerts, scheduling),
     hostRuns: async (jobId) => control.hostRuns((await findJob(control, jobId)).id),
     deleteJob: (jobId) => desk.deleteJob(jobId),
 

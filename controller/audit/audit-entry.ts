@@ -27,6 +27,7 @@ export const AUDITED_ACTS = [
   'pause-schedule',
   'resume-schedule',
   'run-schedule',
+  'receive-alerts',
   'set-team',
   'reset-team',
   'add-user',

@@ -48,6 +48,7 @@ export const LEAST_ROLE = {
   'POST /v1/schedules/:schedule/run': 'operator',
   'GET /v1/schedules/:schedule/next': 'viewer',
   'GET /v1/schedules/:schedule/history': 'viewer',
+  'POST /v1/alerts': 'operator',
   'GET /v1/teams': 'viewer',
   'POST /v1/teams': 'admin',
   'DELETE /v1/teams/:team': 'admin',

@@ -28,6 +28,7 @@ const timing: z.ZodType<Timing> = z.discriminatedUnion('kind', [
     match: z.record(text.min(1), text).refine((labels) => Object.keys(labels).length <= 64, 'more than 64 labels'),
     hostLabel: text.min(1),
     coolDown: duration,
+    triggersWatches: z.literal(true).exactOptional(),
   }),
 ]);
 

@@ -47,3 +47,17 @@ export async function triggerWatch(
     return api.triggerCapture({ captureId: run.captureId, who, reason, requestId }, limited);
   });
 }
+
+/** Every watch that runs on one of these hosts fires there. A host whose watch does not fire says so in the job of the watch. */
+export async function fireWatches(
+  names: ReadonlySet<string>,
+  cause: TriggerCause,
+  tools: TriggerTools,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const job of await tools.control.jobs({ states: ['running'], limit: 10_000 })) {
+    if (job.request.spec.kind !== 'watch') continue;
+    const meant = job.request.hosts.map((host) => host.name).filter((name) => names.has(name));
+    if (meant.length > 0) await triggerWatch(job.id, meant, cause, tools, signal);
+  }
+}

@@ -18,6 +18,8 @@ export type Timing =
       readonly hostLabel: string;
       /** No second job for the same host within. */
       readonly coolDown: Milliseconds;
+      /** Watches that run on these hosts fire as well, and save what they look back on. */
+      readonly triggersWatches?: true;
     };
 
 /** What happens to a tick when a job of the schedule has not ended. */

@@ -1,6 +1,6 @@
 // Decides on the ticks of schedules when they are due. Several servers may run it on one store: each tick is decided on once.
 import { type Failure, toFailure } from '../../proto/failure.js';
-import type { Host, JobRequest } from '../api.js';
+import type { Host, JobRequest, TriggerCause } from '../api.js';
 import type { Clock } from '../clock.js';
 import type { ControlStore } from '../store/control-store.js';
 import type { NewJob, ScheduleStore } from '../store/schedule-store.js';
@@ -17,6 +17,8 @@ export interface SchedulerOptions {
   readonly newJob: (request: JobRequest) => NewJob;
   /** End a job, for the one that comes instead of it. */
   readonly cancel: (jobId: string) => void;
+  /** Have the watches fire that run on these hosts. */
+  readonly fireWatches: (hosts: ReadonlySet<string>, cause: TriggerCause) => void;
   /** Why somebody may not have jobs run any more; undefined when he may. */
   readonly refusalOf: (requester: string) => Promise<Failure | undefined>;
   readonly clock: Clock;
@@ -84,8 +86,8 @@ async function decide(schedule: Schedule, options: SchedulerOptions): Promise<bo
   return true;
 }
 
-/** The newest first. */
-async function openJobs(control: SchedulerOptions['control'], schedule: string): Promise<string[]> {
+/** Jobs of a schedule that have not ended, the newest first. */
+export async function openJobs(control: SchedulerOptions['control'], schedule: string): Promise<string[]> {
   const states = ['awaiting-approval', 'queued', 'running'] as const;
   return (await control.jobs({ schedule, states, limit: 100 })).map(({ id }) => id);
 }

@@ -6,6 +6,7 @@ import type { LocalApp } from '../app.js';
 import type { Clock } from '../clock.js';
 import type { Route } from '../http-api/routes.js';
 import type { Endpoint } from './endpoint.js';
+import { alertEndpoint } from './endpoints/alert-endpoint.js';
 import { auditEndpoints } from './endpoints/audit-endpoints.js';
 import { eventEndpoint } from './endpoints/event-endpoint.js';
 import { hostEndpoints } from './endpoints/host-endpoints.js';
@@ -53,6 +54,7 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
     ...auditEndpoints(),
     ...userEndpoints(),
     ...scheduleEndpoints(dispatch),
+    ...alertEndpoint({ answerAlerts: (alerts) => app.answerAlerts(alerts), dispatch, audit: app.audit }),
     ...identityEndpoints(),
   };
   await runner.resumeInterrupted();

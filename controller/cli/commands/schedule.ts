@@ -157,6 +157,7 @@ function addCommand(session: CliSession) {
     .addOption(SCHEDULE_OPTIONS.onAlert)
     .addOption(SCHEDULE_OPTIONS.hostLabel)
     .addOption(SCHEDULE_OPTIONS.coolDown)
+    .addOption(SCHEDULE_OPTIONS.triggerWatches)
     .addOption(SCHEDULE_OPTIONS.timeZone)
     .addOption(SCHEDULE_OPTIONS.window)
     .addOption(SCHEDULE_OPTIONS.blackout)

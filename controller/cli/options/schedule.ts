@@ -22,6 +22,7 @@ export interface ScheduleFlags {
   readonly onAlert?: readonly string[] | undefined;
   readonly hostLabel?: string | undefined;
   readonly coolDown?: string | undefined;
+  readonly triggerWatches?: true | undefined;
   readonly tz?: string | undefined;
   readonly window?: readonly string[] | undefined;
   readonly blackout?: readonly string[] | undefined;
@@ -52,6 +53,7 @@ export const SCHEDULE_OPTIONS = {
   ).argParser(gather),
   hostLabel: new Option('--host-label <label>', 'label of the alert that names the host (default: instance)'),
   coolDown: new Option('--cool-down <duration>', 'no second job for the same host within (default: 10m)'),
+  triggerWatches: new Option('--trigger-watches', 'watches that run on the hosts of the alert fire as well'),
   timeZone: new Option('--tz <zone>', 'IANA time zone of calendar and windows (default: that of this machine)'),
   window: new Option(
     '--window <window>',
@@ -92,11 +94,11 @@ export function parseSchedule(name: string, flags: ScheduleFlags, job: JobReques
 }
 
 function parseTiming(flags: ScheduleFlags, timeZone: string, now: number): Timing {
-  const { cron, every, at, onAlert, hostLabel, coolDown } = flags;
+  const { cron, every, at, onAlert, hostLabel, coolDown, triggerWatches } = flags;
   const given = [cron, every, at, onAlert].filter((value) => value !== undefined);
   if (given.length !== 1) throw new UsageError('give one of --cron, --every, --at and --on-alert');
-  if (onAlert === undefined && (hostLabel !== undefined || coolDown !== undefined)) {
-    throw new UsageError('--host-label and --cool-down belong to --on-alert');
+  if (onAlert === undefined && [hostLabel, coolDown, triggerWatches].some((value) => value !== undefined)) {
+    throw new UsageError('--host-label, --cool-down and --trigger-watches belong to --on-alert');
   }
   if (cron !== undefined) return { kind: 'cron', pattern: cron };
   if (every !== undefined) return { kind: 'every', every: parseLifetime('--every', every), from: now };
@@ -104,6 +106,7 @@ function parseTiming(flags: ScheduleFlags, timeZone: string, now: number): Timin
   return {
     ...{ kind: 'alert', match: parseLabels('--on-alert', onAlert ?? []), hostLabel: hostLabel ?? 'instance' },
     coolDown: coolDown === undefined ? 600_000 : parseLifetime('--cool-down', coolDown),
+    ...(triggerWatches === true ? { triggersWatches: true } : {}),
   };
 }
 

@@ -53,6 +53,7 @@ describe('a scheduler', () => {
       return { job: { ...aJob(id), request, state: 'queued', created: now, started: 0, owner: '' }, runs: [] };
     },
     cancel: (id) => void cancelled.push(id),
+    fireWatches: () => undefined,
     log: (text) => void log.push(text),
   });
   const schedules = () =>

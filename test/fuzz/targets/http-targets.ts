@@ -8,6 +8,7 @@ import { EventParser } from '../../../controller/remote/event-parser.js';
 import { tokenText } from '../../../controller/users/token.js';
 import { authenticate } from '../../../controller/web/authentication.js';
 import type { Call, Endpoint, Reply } from '../../../controller/web/endpoint.js';
+import { alertEndpoint } from '../../../controller/web/endpoints/alert-endpoint.js';
 import { auditEndpoints } from '../../../controller/web/endpoints/audit-endpoints.js';
 import { hostEndpoints } from '../../../controller/web/endpoints/host-endpoints.js';
 import { identityEndpoints } from '../../../controller/web/endpoints/identity-endpoints.js';
@@ -38,6 +39,7 @@ const ENDPOINTS: Readonly<Record<Exclude<Route, FollowedRoute>, Endpoint>> = {
   },
   ...questionEndpoints(systemClock),
   ...scheduleEndpoints({ look: async () => undefined }),
+  ...alertEndpoint({ answerAlerts: async () => [], dispatch: { look: async () => undefined }, audit: AUDIT }),
   ...{ ...auditEndpoints(), ...userEndpoints(), ...identityEndpoints() },
 };
 
@@ -112,6 +114,7 @@ const SEEDS: readonly (readonly [string, unknown?])[] = [
   ['POST /v1/schedules/nightly/run'],
   ['GET /v1/schedules/nightly/next?count=5'],
   ['GET /v1/schedules/nightly/history?limit=5'],
+  ['POST /v1/alerts', { version: '4', alerts: [{ status: 'firing', labels: { alertname: 'x', instance: 'db1:1' } }] }],
   ['POST /v1/teams', { name: 'db', weight: 2, mostJobs: 3, mostHosts: 500 }],
   ['DELETE /v1/teams/db'],
   ['GET /v1/jobs?limit=5&search=page%20faults&label=a=b&label=c=d&since=1&team=db&host=db1&before=x'],
