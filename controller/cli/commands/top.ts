@@ -38,8 +38,8 @@ function parseTop(flags: TopFlags, now: number): TopRequest {
   const { on, event, groupBy } = flags;
   const ago = (option: string, text: string): number => now - parseLifetime(option, text);
   const since = flags.since === undefined ? 0 : ago('--since', flags.since);
-  // A job of this very moment is one of the past.
-  const until = flags.until === undefined ? now + 1 : ago('--until', flags.until);
+  // Not our own moment: the clock of a server may be ahead.
+  const until = flags.until === undefined ? Number.MAX_SAFE_INTEGER : ago('--until', flags.until);
   if (since >= until)
     throw new UsageError(`--until: ${flags.until} ago is before ${flags.since} ago, where --since begins`);
   if (groupBy === '') throw new UsageError('--group-by: give a label, such as role, or name');
