@@ -18,7 +18,7 @@ export type Serving =
   | { readonly on: 'stdio' }
   | { readonly on: 'socket'; readonly path: string }
   | ({ readonly on: 'tls'; readonly address: string } & TlsFiles)
-  /** Controllers that the agent connects to, in the order of trying; `enrolledIn` is the state directory with an identity to renew. */
+  /** Controllers, each of which the agent keeps a connection to; `enrolledIn` is the state directory with an identity to renew. */
   | {
       readonly on: 'dial';
       readonly addresses: readonly DialAddress[];
@@ -53,9 +53,9 @@ export const AGENT_HELP = `perftrawl agent: serve captures of this host
   perftrawl agent --socket PATH              on a unix socket of mode 0600
   perftrawl agent --listen HOST:PORT --cert FILE --key FILE --ca FILE
                                              on TCP, TLS 1.3, clients need a certificate of that CA
-  perftrawl agent --dial CONTROLLER:PORT [--dial OTHER:PORT]
-                                             on a connection that it opens itself, for hosts that nobody can
-                                             reach; needs what \`perftrawl agent enroll\` wrote, or --cert,
+  perftrawl agent --dial CONTROLLER:PORT[,OTHER:PORT]
+                                             on a connection to each of them that it opens itself, for hosts that
+                                             nobody can reach; needs what \`perftrawl agent enroll\` wrote, or --cert,
                                              --key and --ca; comes back by itself when the connection is lost
   perftrawl agent enroll --server HOST:PORT --token-file FILE
                                              get a certificate for this host; see perftrawl agent enroll --help
@@ -85,7 +85,7 @@ Options
 Examples
   perftrawl agent --listen 0.0.0.0:7451 --cert db1.crt --key db1.key --ca ca.crt
   perftrawl agent --socket /run/perftrawl/agent.sock --name db1
-  perftrawl agent --dial perf.example.com:7452
+  perftrawl agent --dial perf1.example.com:7452,perf2.example.com:7452
 
 With --stdio the end of stdin ends the agent, but not its captures: it stays until they are done, and the next agent on the same
 state directory serves them. SIGTERM stops captures early and keeps what there is.
@@ -158,7 +158,7 @@ function servingOf({ stdio, socket, listen, dial, cert, key, ca, revoked }: Valu
     const files = { cert: cert ?? usual.cert, key: key ?? usual.key, ca: ca ?? usual.ca };
     // Files that were named are somebody else's to renew.
     const isEnrolled = (cert ?? key ?? ca) === undefined;
-    return { on: 'dial', addresses: dial.map(dialAddress), files, ...(isEnrolled ? { enrolledIn: state } : {}) };
+    return { on: 'dial', addresses: dialAddresses(dial), files, ...(isEnrolled ? { enrolledIn: state } : {}) };
   }
   if (listen === undefined && (cert ?? key ?? ca) !== undefined)
     throw wrong('--cert, --key and --ca belong to --listen or --dial');
@@ -175,8 +175,17 @@ function servingOf({ stdio, socket, listen, dial, cert, key, ca, revoked }: Valu
   return { on: 'tls', address: listen, cert, key, ca, ...(revoked === undefined ? {} : { revoked }) };
 }
 
+const MOST_CONTROLLERS = 16;
+
 /** A name, an IPv4 address, or an IPv6 address in brackets; then a port. */
 const HOST_PORT = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):(\d{1,5})$/;
+
+/** Each once. */
+function dialAddresses(lists: readonly string[]): readonly DialAddress[] {
+  const texts = new Set(lists.flatMap((list) => list.split(',')));
+  if (texts.size > MOST_CONTROLLERS) throw wrong(`--dial takes ${MOST_CONTROLLERS} controllers at most`);
+  return [...texts].map(dialAddress);
+}
 
 function dialAddress(text: string): DialAddress {
   const found = HOST_PORT.exec(text);

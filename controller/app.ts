@@ -2,7 +2,7 @@
 import { hostname, userInfo } from 'node:os';
 import path from 'node:path';
 import type { AgentApi } from '../proto/agent-api.js';
-import { fail, toFailure } from '../proto/failure.js';
+import { type Failure, fail, toFailure } from '../proto/failure.js';
 import { DEFAULT_DECODE_LIMITS } from '../proto/profile-codec.js';
 import { timeoutSignal } from '../proto/timeout-signal.js';
 import type { AgentDelivery, Answer, App, Host } from './api.js';
@@ -39,7 +39,9 @@ import { mergeJobs } from './schedule/merged-job.js';
 import { keepWhatIsToBeKept } from './schedule/retention.js';
 import { decideDue, type SchedulerOptions } from './schedule/scheduler.js';
 import { storedSchedules } from './schedule/stored-schedules.js';
+import type { Ownership } from './store/control-store.js';
 import { openStore } from './store/open-store.js';
+import { patientDatabase } from './store/patient-database.js';
 import { sqlApprovalStore } from './store/sql-approval-store.js';
 import { sqlAuditStore } from './store/sql-audit-store.js';
 import { sqlControlStore } from './store/sql-control-store.js';
@@ -49,6 +51,7 @@ import { sqlReleaseStore } from './store/sql-release-store.js';
 import { sqlSampleStore } from './store/sql-sample-store.js';
 import { sqlScheduleStore } from './store/sql-schedule-store.js';
 import { sqlUserStore } from './store/sql-user-store.js';
+import { storeHealth } from './store/store-health.js';
 import { fileFingerprint } from './transport/ca-fingerprint.js';
 import { noDialIn } from './transport/dial-in.js';
 import { type IdentityFiles, identityFilesIn, readIdentity } from './transport/identity.js';
@@ -137,6 +140,12 @@ export interface LocalApp extends App {
   keepWhatIsToBeKept(signal: AbortSignal): Promise<void>;
   /** Id of the queued job whose turn it is: it is running then, and `run` has to follow. Undefined when there is none. */
   takeTurn(): Promise<string | undefined>;
+  /** Running jobs whose owners are gone: somebody else's, or taken up by `run`. The oldest first. */
+  orphans(): Promise<readonly Ownership[]>;
+  /** Whichever controller runs the job ends it early and keeps what there is. */
+  requestStop(id: string): Promise<void>;
+  /** Why the store cannot be used at present; undefined when it can. Asked at most once a second. */
+  health(): Promise<Failure | undefined>;
   /** The same app as used by somebody else: what he asks for is written down as his. */
   actingFor(actor: Actor): App;
 }
@@ -210,22 +219,25 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   });
   const control = sqlControlStore(database);
   const samples = sqlSampleStore(database);
-  const releases = new PendingReleases({ agents: pool, store: sqlReleaseStore(database), clock });
-  const owners = processOwners({ now: clock.now, random, pid: process.pid, procRoot: '/proc' });
+  const patient = patientDatabase(database, clock);
+  const health = storeHealth(database, clock);
+  const releases = new PendingReleases({ agents: pool, store: sqlReleaseStore(patient.database), clock });
+  const owners = processOwners({ random, pid: process.pid, procRoot: '/proc' });
   const modules = new ModuleCache(path.join(dataDir, 'modules'), () => clock.now());
   const localName = `${userInfo().username}@${hostname()}`;
   const decisions = sqlApprovalStore(database);
   const tools: JobRunTools = {
-    ...{ control, samples, agents: releases, clock, random, modules, releases },
+    ...{ control: sqlControlStore(patient.database), samples: sqlSampleStore(patient.database) },
+    ...{ agents: releases, clock, random, modules, releases, storeAway: patient.away },
     limits: defaultIntakeLimits,
     room: new IntakeRoom(),
     async runFiring(jobId, options) {
       const job = await control.job(jobId);
-      const isOthers = job === undefined || job.state !== 'running' || owners.isAlive(job.owner, job.ownerSeen);
+      const isOthers = job === undefined || job.state !== 'running' || owners.isAlive(job.owner, job.ownerSilence);
       if (!isOthers) await desk.run(jobId, options);
     },
     async originOf(jobId) {
-      const decision = await decisions.decision(jobId);
+      const decision = await sqlApprovalStore(patient.database).decision(jobId);
       const approvers = decision?.kind === 'approved' ? [decision.who] : [];
       return { jobId, controller: localName, approvers };
     },
@@ -250,7 +262,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   }
 
   const queue = sqlJobQueue(database);
-  const desk = new JobDesk({ tools, owners, approve, ask, queue, limits: options.queue });
+  const desk = new JobDesk({ tools, control, owners, approve, ask, queue, limits: options.queue });
   const schedules = sqlScheduleStore(database);
   const leaseholder = `${localName} ${process.pid} ${Math.floor(random() * 2 ** 48).toString(36)}`;
   const hostsOf = (selectorText: string): readonly Host[] => {
@@ -329,6 +341,9 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
       ),
     decideDue: () => decideDue(scheduling),
     answerAlerts: (alerts) => answerAlerts(alerts, scheduling),
+    orphans: () => desk.orphans(),
+    requestStop: (id) => control.requestStop(id),
+    health: () => health(),
     hostRuns: async (jobId) => control.hostRuns((await findJob(control, jobId)).id),
     deleteJob: (jobId) => desk.deleteJob(jobId),
 

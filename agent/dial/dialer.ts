@@ -5,8 +5,7 @@ import { Backoff, type BackoffRule } from './backoff.js';
 import { type DialAddress, holdLink, type LinkOptions, place } from './controller-link.js';
 
 export interface DialerOptions extends Omit<LinkOptions, 'onWelcome'> {
-  /** At least one; the next is tried when one is gone. */
-  readonly addresses: readonly DialAddress[];
+  readonly address: DialAddress;
   readonly backoff: BackoffRule;
   readonly random: () => number;
   /** Milliseconds of a clock that nobody sets. */
@@ -22,11 +21,10 @@ const TELL_AGAIN: Milliseconds = 3_600_000;
 
 /** Resolves when the signal aborts. */
 export async function keepDialing(options: DialerOptions, signal: AbortSignal): Promise<void> {
-  const { addresses, monotonic, sleep, note } = options;
+  const { address, monotonic, sleep, note } = options;
   const backoff = new Backoff(options.backoff, options.random);
   const told = new Map<string, number>();
-  for (let at = 0, tried = 0; !signal.aborted; ) {
-    const address = addresses[at % addresses.length];
+  while (!signal.aborted) {
     let welcomed: number | undefined;
     const onWelcome = (host: string) => {
       welcomed = monotonic();
@@ -37,10 +35,6 @@ export async function keepDialing(options: DialerOptions, signal: AbortSignal): 
     if (signal.aborted) return;
     tell(failure, told, monotonic(), note);
     const lasted = welcomed === undefined ? 0 : monotonic() - welcomed;
-    // One that was there may only have restarted; one that was not is left for the next, which is tried at once.
-    if (welcomed === undefined) at++;
-    tried = welcomed === undefined ? tried + 1 : 0;
-    if (tried > 0 && tried % addresses.length !== 0) continue;
     await sleep(backoff.next(lasted, isRefused), signal);
   }
 }

@@ -1,4 +1,4 @@
-// `perftrawl agent --dial`: the pieces of the dialer, tied to this process. gRPC is loaded when a controller first asks for something.
+// `perftrawl agent --dial`: a connection to each of the controllers, any of which may ask for captures. gRPC is loaded when a controller first asks for something.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PING_INTERVAL, SILENCE_LIMIT } from '../../proto/dial.js';
@@ -24,23 +24,26 @@ export async function serveDialing(
 ): Promise<void> {
   await readDialIdentity(serving.files);
   const ended = new AbortController();
-  const dialing = keepDialing(
-    {
-      addresses: serving.addresses,
-      readIdentity: () => readDialIdentity(serving.files),
-      instance: randomUUID(),
-      version: AGENT_VERSION,
-      serve: async (stream) => (await import('../serve.js')).serveOnStream(service, stream, PING_INTERVAL),
-      connectTimeout: CONNECT_TIMEOUT,
-      silenceLimit: SILENCE_LIMIT,
-      backoff: DIAL_BACKOFF,
-      random: Math.random,
-      monotonic: () => performance.now(),
-      sleep: (time, signal) => sleep(time, undefined, { signal }).catch(() => undefined),
-      note,
-    },
-    ended.signal,
-  );
+  const keepOne = (address: DialAddress) =>
+    keepDialing(
+      {
+        address,
+        readIdentity: () => readDialIdentity(serving.files),
+        // Of its own: where two addresses are one controller, it says so instead of having one connection replace the other.
+        instance: randomUUID(),
+        version: AGENT_VERSION,
+        serve: async (stream) => (await import('../serve.js')).serveOnStream(service, stream, PING_INTERVAL),
+        connectTimeout: CONNECT_TIMEOUT,
+        silenceLimit: SILENCE_LIMIT,
+        backoff: DIAL_BACKOFF,
+        random: Math.random,
+        monotonic: () => performance.now(),
+        sleep: (time, signal) => sleep(time, undefined, { signal }).catch(() => undefined),
+        note,
+      },
+      ended.signal,
+    );
+  const dialing = Promise.all(serving.addresses.map(keepOne));
   if (serving.enrolledIn !== undefined) renewing(serving.enrolledIn, serving.addresses, note, ended.signal);
   // The connection stays until the captures have ended, so that whoever follows them is told.
   const onStop = () => void service.stopAll().finally(() => ended.abort());

@@ -54,6 +54,8 @@ export interface HostRunOptions {
   readonly takesUp: boolean;
   /** Told when the capture, a watch, has fired. @throws FailureError when the agent breaks the rules, and what the store throws */
   readonly onFiring: (firing: Firing) => Promise<void>;
+  /** For how long in all the store has been away so far: nothing of that counts as the host's time. */
+  readonly storeAway: () => Milliseconds;
   /** Stop the capture and keep what there is. */
   readonly stop: AbortSignal;
   /** Discard it. */
@@ -395,7 +397,14 @@ class HostRunDrive {
   }
 
   async #expireAfter(limit: Milliseconds): Promise<void> {
-    if ((await this.#options.clock.sleep(limit, this.#over.signal)) === 'elapsed') this.#deadline.abort();
+    const { clock, storeAway } = this.#options;
+    let counted = storeAway();
+    for (let left = limit; left > 0; ) {
+      if ((await clock.sleep(left, this.#over.signal)) === 'aborted') return;
+      left = storeAway() - counted;
+      counted += left;
+    }
+    this.#deadline.abort();
   }
 }
 

@@ -3,7 +3,7 @@ import type { AgentApi } from '../../proto/agent-api.js';
 import { type FailureError, fail, toFailure } from '../../proto/failure.js';
 import type { Answer, App, Host, HostRun, Job, JobRequest, RunOptions } from '../api.js';
 import { type ApprovalRule, scriptsToRead } from '../approval/approval.js';
-import type { StoredJob } from '../store/control-store.js';
+import type { ControlStore, Ownership, StoredJob } from '../store/control-store.js';
 import type { JobQueueStore } from '../store/job-queue-store.js';
 import { fanOut } from './fan-out.js';
 import { newJobId } from './job-id.js';
@@ -14,7 +14,10 @@ import type { Owners } from './owner.js';
 import { nextTurn, type QueueLimits, queuePlaces } from './queue-policy.js';
 
 export interface JobDeskOptions {
+  /** Of jobs that run: their stores wait for a database that is away. */
   readonly tools: JobRunTools;
+  /** Of requests, which are told at once when it is away. */
+  readonly control: ControlStore;
   readonly queue: JobQueueStore;
   readonly owners: Owners;
   readonly approve: ApprovalRule;
@@ -33,6 +36,8 @@ export interface JobDeskOptions {
 const cancelPoll = 200;
 /** Hosts that are told at the same time. */
 const toldAtOnce = 32;
+/** More jobs run at a time on no store. */
+const mostRunning = 10_000;
 /** Jobs that may wait for their turn. */
 const mostQueued = 10_000;
 
@@ -47,11 +52,16 @@ export class JobDesk implements Pick<App, 'submit' | 'run' | 'resume' | 'cancel'
 
   /** Write a job down; `run` starts it, or a server when its turn has come. */
   async submit(request: JobRequest): Promise<Job> {
-    const { owners, tools, limits } = this.#options;
+    const { owners, control, limits } = this.#options;
     if (limits !== undefined) await this.#checkRoom();
     const { job, runs } = this.newJob(request, limits === undefined ? 'running' : 'queued');
     const owner = job.state === 'running' ? owners.claim() : '';
-    await tools.control.createJob({ ...job, owner }, runs);
+    try {
+      await control.createJob({ ...job, owner }, runs);
+    } catch (error) {
+      owners.release(owner);
+      throw error;
+    }
     if (owner !== '') this.#held.add(owner);
     return this.job(job.id);
   }
@@ -69,7 +79,7 @@ export class JobDesk implements Pick<App, 'submit' | 'run' | 'resume' | 'cancel'
     const state = waits ? 'awaiting-approval' : then;
     const job: StoredJob = {
       ...{ id, request, state, created, started: state === 'running' ? created : 0, ended: 0 },
-      ...{ owner: '', ownerSeen: created, isCancelRequested: false },
+      ...{ owner: '', ownerSilence: 0, isCancelRequested: false },
     };
     return { job, runs: request.hosts.map((host) => newRun(id, host)) };
   }
@@ -90,8 +100,8 @@ export class JobDesk implements Pick<App, 'submit' | 'run' | 'resume' | 'cancel'
   }
 
   async run(id: string, options: RunOptions): Promise<Job> {
-    const { tools, owners } = this.#options;
-    const job = await findJob(tools.control, id);
+    const { tools, control, owners } = this.#options;
+    const job = await findJob(control, id);
     const owner = await this.#take(job);
     try {
       await runJob(job, owner, options, tools);
@@ -108,8 +118,8 @@ export class JobDesk implements Pick<App, 'submit' | 'run' | 'resume' | 'cancel'
   }
 
   async cancel(id: string, signal: AbortSignal): Promise<Job> {
-    const { tools, owners, ask } = this.#options;
-    const { control, clock } = tools;
+    const { tools, control, owners, ask } = this.#options;
+    const { clock } = tools;
     const job = await findJob(control, id);
     if (isOver(job)) return toJob(job, owners);
     if (job.state === 'awaiting-approval') await control.cancelAwaiting(job.id);
@@ -124,7 +134,7 @@ export class JobDesk implements Pick<App, 'submit' | 'run' | 'resume' | 'cancel'
     for (;;) {
       const now = await findJob(control, job.id);
       if (isOver(now)) return toJob(now, owners);
-      if (now.state === 'queued' || this.#held.has(now.owner) || !owners.isAlive(now.owner, now.ownerSeen)) {
+      if (now.state === 'queued' || this.#held.has(now.owner) || !owners.isAlive(now.owner, now.ownerSilence)) {
         try {
           return await this.run(job.id, { signal, onEvent: () => undefined });
         } catch (error) {
@@ -139,19 +149,19 @@ export class JobDesk implements Pick<App, 'submit' | 'run' | 'resume' | 'cancel'
   }
 
   async job(id: string): Promise<Job> {
-    const { tools, owners } = this.#options;
-    const [job] = await this.#placed([toJob(await findJob(tools.control, id), owners)]);
+    const { control, owners } = this.#options;
+    const [job] = await this.#placed([toJob(await findJob(control, id), owners)]);
     return job;
   }
 
   async jobs(filter: Parameters<App['jobs']>[0]): Promise<readonly Job[]> {
-    const { tools, owners } = this.#options;
-    return this.#placed(await listJobs(tools.control, owners, filter));
+    const { control, owners } = this.#options;
+    return this.#placed(await listJobs(control, owners, filter));
   }
 
   async deleteJob(jobId: string): Promise<void> {
-    const { tools, owners } = this.#options;
-    const { control, samples, releases } = tools;
+    const { tools, control, owners } = this.#options;
+    const { samples, releases } = tools;
     const job = await findJob(control, jobId);
     const { state } = toJob(job, owners);
     if (state === 'running' || state === 'queued') {
@@ -169,23 +179,30 @@ export class JobDesk implements Pick<App, 'submit' | 'run' | 'resume' | 'cancel'
     await control.deleteJob(job.id);
   }
 
+  /** Running jobs whose owners are gone. */
+  async orphans(): Promise<readonly Ownership[]> {
+    const { control, owners } = this.#options;
+    const running = await control.ownerships(mostRunning);
+    return running.filter(({ owner, ownerSilence }) => !this.#held.has(owner) && !owners.isAlive(owner, ownerSilence));
+  }
+
   /** Nothing is held any more: whoever comes next may take up what was asked for here and not run. */
   close(): void {
     for (const owner of this.#held) this.#letGo(owner);
   }
 
   async #take(job: StoredJob): Promise<string> {
-    const { owners, tools } = this.#options;
+    const { owners, tools, control } = this.#options;
     if (job.state === 'awaiting-approval') {
       const remedy = `somebody else has to read it: perftrawl jobs approve ${job.id}`;
       throw fail('refused', `job ${job.id} waits for approval`, remedy);
     }
     if (isOver(job)) throw fail('conflict', `job ${job.id} has ended: it ${stateText(job)}`);
-    if (!this.#held.has(job.owner) && owners.isAlive(job.owner, job.ownerSeen)) {
+    if (!this.#held.has(job.owner) && owners.isAlive(job.owner, job.ownerSilence)) {
       throw fail('conflict', `job ${job.id} is run by another process`, 'wait for it, or cancel it');
     }
     const owner = owners.claim();
-    if (!(await tools.control.claimJob(job.id, job.owner, owner, tools.clock.now()))) {
+    if (!(await control.claimJob(job.id, job.owner, owner, tools.clock.now()))) {
       owners.release(owner);
       throw fail('conflict', `job ${job.id} was just taken up by another process`, 'wait for it, or cancel it');
     }

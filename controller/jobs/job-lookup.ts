@@ -9,8 +9,8 @@ import type { Owners } from './owner.js';
 import { checkRollout } from './rollout-plan.js';
 
 export function toJob(stored: StoredJob, owners: Owners): Job {
-  const { id, request, state, created, started, ended, owner, ownerSeen } = stored;
-  const isOrphan = state === 'running' && !owners.isAlive(owner, ownerSeen);
+  const { id, request, state, created, started, ended, owner, ownerSilence } = stored;
+  const isOrphan = state === 'running' && !owners.isAlive(owner, ownerSilence);
   return { id, request, state: isOrphan ? 'interrupted' : state, created, started, ended };
 }
 

@@ -2,12 +2,14 @@
 import { setMaxListeners } from 'node:events';
 import type { Profile } from '../../profile/profile.js';
 import type { RequestOrigin } from '../../proto/agent-audit.js';
+import type { Milliseconds } from '../../proto/capture.js';
 import { type Failure, fail } from '../../proto/failure.js';
 import { type DecodeLimits, encodeProfile, ProfileDecoder } from '../../proto/profile-codec.js';
 import type { Host, HostRun, JobEvent, RunOptions } from '../api.js';
 import { type Clock, steadyClock } from '../clock.js';
 import type { Agents } from '../fleet/host-pool.js';
 import type { ControlStore, EndedJobState, StoredJob, StoredJobState } from '../store/control-store.js';
+import { takenOver } from '../store/job-fence.js';
 import type { SampleStore } from '../store/sample-store.js';
 import { Aggregate, type Merged, wantedTypes } from './aggregate.js';
 import type { CaptureResult, IntakeLimits } from './capture-intake.js';
@@ -35,6 +37,8 @@ export interface JobRunTools {
   readonly releases: PendingReleases;
   /** Run a job of a firing to its end, unless somebody does so already. */
   readonly runFiring: (jobId: string, options: RunOptions) => Promise<void>;
+  /** For how long in all the store has been away so far: captures do not lose that time. */
+  readonly storeAway: () => Milliseconds;
   /** What agents are told of where a job comes from. */
   readonly originOf: (jobId: string) => Promise<RequestOrigin>;
 }
@@ -56,12 +60,14 @@ export async function runJob(
   // Its times are compared with each other, and with what the clocks of hosts said before.
   const steady = steadyClock(clock);
   const cancel = new AbortController();
+  const stop = new AbortController();
   const abandon = new AbortController();
   const over = new AbortController();
   const renew = async (): Promise<void> => {
-    const { isOwner, isCancelRequested } = await control.renewJob(job.id, owner, clock.now());
-    if (!isOwner) abandon.abort(fail('conflict', `job ${job.id} is run by another process now`));
+    const { isOwner, isCancelRequested, isStopRequested } = await control.renewJob(job.id, owner);
+    if (!isOwner) abandon.abort(takenOver(job.id));
     if (isCancelRequested) cancel.abort();
+    if (isStopRequested) stop.abort();
   };
   const watch = async (): Promise<void> => {
     do {
@@ -74,14 +80,18 @@ export async function runJob(
   options.abandon?.addEventListener('abort', onAbandon, { once: true });
   const watching = watch().catch((error: unknown) => abandon.abort(error));
   try {
-    const running = new JobRun(job, options, { ...tools, clock: steady }, cancel.signal, abandon.signal);
+    const signals = {
+      stop: AbortSignal.any([options.signal, stop.signal]),
+      ...{ cancel: cancel.signal, abandon: abandon.signal },
+    };
+    const running = new JobRun(job, owner, options.onEvent, { ...tools, clock: steady }, signals);
     await running.run();
     // Agents may have been told of a cancellation before this process was.
     await renew();
     abandon.signal.throwIfAborted();
     const state = running.endState();
     if (!(await control.finishJob(job.id, owner, state, steady.now()))) {
-      throw fail('conflict', `job ${job.id} is run by another process now`);
+      throw takenOver(job.id);
     }
     return state;
   } finally {
@@ -91,8 +101,16 @@ export async function runJob(
   }
 }
 
+/** Of a running job: keep what there is, discard it, or leave it to somebody else. */
+interface JobSignals {
+  readonly stop: AbortSignal;
+  readonly cancel: AbortSignal;
+  readonly abandon: AbortSignal;
+}
+
 class JobRun {
   readonly #job: StoredJob;
+  readonly #owner: string;
   readonly #tools: JobRunTools;
   readonly #stop: AbortSignal;
   readonly #onEvent: (event: JobEvent) => void;
@@ -103,18 +121,25 @@ class JobRun {
   readonly #records = new Map<string, RunRecord>();
   readonly #firings: WatchFirings;
 
-  constructor(job: StoredJob, options: RunOptions, tools: JobRunTools, cancel: AbortSignal, abandon: AbortSignal) {
+  constructor(
+    job: StoredJob,
+    owner: string,
+    onEvent: (event: JobEvent) => void,
+    tools: JobRunTools,
+    { stop, cancel, abandon }: JobSignals,
+  ) {
     this.#job = job;
+    this.#owner = owner;
     this.#tools = tools;
-    this.#stop = options.signal;
-    this.#onEvent = options.onEvent;
+    this.#stop = stop;
+    this.#onEvent = onEvent;
     this.#cancel = cancel;
     this.#abandon = abandon;
     // Every host of the job listens to them: many listeners are no leak.
-    setMaxListeners(0, options.signal, cancel, abandon);
+    setMaxListeners(0, stop, cancel, abandon);
     this.#aggregate = new Aggregate(wantedTypes(job.request.spec));
     const { control, runFiring } = tools;
-    const left = { signal: options.signal, abandon };
+    const left = { signal: stop, abandon };
     this.#firings = new WatchFirings(job, {
       control,
       clock: tools.clock,
@@ -122,7 +147,7 @@ class JobRun {
     });
     const { buildHost } = job.request;
     const { agents, clock, modules } = tools;
-    const signal = AbortSignal.any([options.signal, cancel, abandon]);
+    const signal = AbortSignal.any([stop, cancel, abandon]);
     this.#modules =
       buildHost === undefined ? undefined : new ModuleSupply({ buildHost, cache: modules, agents, clock, signal });
   }
@@ -131,7 +156,7 @@ class JobRun {
     const { control, samples, clock } = this.#tools;
     const { id, request } = this.#job;
     for (const run of await control.hostRuns(id)) {
-      this.#records.set(run.host, new RunRecord(run, control, clock, this.#onEvent));
+      this.#records.set(run.host, new RunRecord(run, control, this.#owner, clock, this.#onEvent));
       this.#firings.resume(run);
       if (run.state === 'succeeded') await addStored(this.#aggregate, samples, id, run.host, this.#tools.limits.decode);
     }
@@ -143,7 +168,7 @@ class JobRun {
     const missing = runs.filter((run) => run.state !== 'succeeded').map((run) => run.host);
     const { profile, series, histograms } = this.#aggregate.finish(missing);
     const chunks = profile === undefined ? [] : [...encodeProfile(profile)];
-    await samples.put({ jobId: id, host: undefined }, { chunks, series, histograms, text: [] });
+    await samples.put({ jobId: id, host: undefined }, { chunks, series, histograms, text: [] }, this.#owner);
   }
 
   endState(): EndedJobState {
@@ -246,12 +271,13 @@ class JobRun {
       ...{ stop: this.#stop, cancel: this.#cancel, modules: this.#modules, meeting },
       takesUp: request.firing !== undefined,
       onFiring: (firing) => this.#firings.take(host, record, firing),
+      storeAway: this.#tools.storeAway,
     });
     abandon.throwIfAborted();
     if (end.kind === 'failure') {
       if (end.printed !== undefined) {
         const key = { jobId: this.#job.id, host: host.name };
-        await this.#tools.samples.put(key, { chunks: [], series: undefined, ...end.printed });
+        await this.#tools.samples.put(key, { chunks: [], series: undefined, ...end.printed }, this.#owner);
       }
       await this.#fail(host, record, end.state, end.failure, end.facts);
       // Nothing of it is wanted, and where it is done the agent may delete its log. An agent out of reach is told when it is back.
@@ -264,7 +290,8 @@ class JobRun {
   /** The result first, then the state: whoever resumes the job in between stores the same result once more. */
   async #keep(host: Host, record: RunRecord, result: CaptureResult, facts: HostRunEnd['facts']): Promise<void> {
     const { chunks, series, histograms, text } = result;
-    await this.#tools.samples.put({ jobId: this.#job.id, host: host.name }, { chunks, series, histograms, text });
+    const key = { jobId: this.#job.id, host: host.name };
+    await this.#tools.samples.put(key, { chunks, series, histograms, text }, this.#owner);
     const addition = this.#aggregate.add(host.name, result);
     if (addition.kind === 'held') await record.update({ ...facts, state: 'fetching' });
     else if (addition.kind === 'merged') await this.#succeed(host, record, facts);

@@ -1,32 +1,32 @@
 // Which process runs a job, and whether it still does. A job whose owner is gone is `interrupted`.
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import type { Milliseconds } from '../../proto/capture.js';
 
 export interface Owners {
   /** A text that names one run by this process, alive until `release`. */
   claim(): string;
   release(owner: string): void;
-  /** @param lastSeen when that owner last renewed its claim, milliseconds since 1970 UTC: decides for owners on other machines */
-  isAlive(owner: string, lastSeen: number): boolean;
+  /** @param silentFor since that owner last renewed its claim, by a clock that all share: decides for owners on other machines */
+  isAlive(owner: string, silentFor: Milliseconds): boolean;
 }
 
 export interface OwnerOptions {
-  readonly now: () => number;
   readonly random: () => number;
   readonly pid: number;
   /** `/proc`, or what stands for it. */
   readonly procRoot: string;
 }
 
-/** An owner elsewhere that was silent for this long, in milliseconds, counts as gone. Owners renew twice a second. */
-const silence = 30_000;
+/** An owner elsewhere that was silent for this long counts as gone. Owners renew twice a second. */
+const silence: Milliseconds = 30_000;
 
 /** What this process runs, whichever part of it asks. */
 const active = new Set<string>();
 
 /** `machine|pid|start time of the process in clock ticks since boot|random number` */
 export function processOwners(options: OwnerOptions): Owners {
-  const { now, random, pid, procRoot } = options;
+  const { random, pid, procRoot } = options;
   const machine = machineName(procRoot);
   const start = startTicks(procRoot, String(pid)) ?? '';
   return {
@@ -38,12 +38,12 @@ export function processOwners(options: OwnerOptions): Owners {
     release(owner) {
       active.delete(owner);
     },
-    isAlive(owner, lastSeen) {
+    isAlive(owner, silentFor) {
       const [itsMachine, itsPid, itsStart] = owner.split('|');
       if (owner === '') return false;
-      if (itsMachine !== machine) return now() - lastSeen < silence;
+      if (itsMachine !== machine) return silentFor < silence;
       if (itsPid === String(pid) && itsStart === start) return active.has(owner);
-      if (itsStart === '') return now() - lastSeen < silence;
+      if (itsStart === '') return silentFor < silence;
       return /^[0-9]+$/.test(itsPid) && startTicks(procRoot, itsPid) === itsStart;
     },
   };

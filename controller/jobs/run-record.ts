@@ -7,17 +7,22 @@ import type { ControlStore } from '../store/control-store.js';
 /** Progress that a crash may forget. */
 const progressInterval: Milliseconds = 1_000;
 
+type RunStore = Pick<ControlStore, 'updateHostRun'>;
+
 export class RunRecord {
-  readonly #store: ControlStore;
+  readonly #store: RunStore;
   readonly #clock: Clock;
   readonly #onEvent: (event: JobEvent) => void;
+  readonly #owner: string;
   #run: HostRun;
   /** Monotonic. */
   #lastWrite: Milliseconds = Number.NEGATIVE_INFINITY;
 
-  constructor(run: HostRun, store: ControlStore, clock: Clock, onEvent: (event: JobEvent) => void) {
+  /** @param owner of the job */
+  constructor(run: HostRun, store: RunStore, owner: string, clock: Clock, onEvent: (event: JobEvent) => void) {
     this.#run = run;
     this.#store = store;
+    this.#owner = owner;
     this.#clock = clock;
     this.#onEvent = onEvent;
   }
@@ -30,7 +35,7 @@ export class RunRecord {
   async update(change: Partial<HostRun>): Promise<boolean> {
     const run = { ...this.#run, ...change };
     this.#lastWrite = this.#clock.monotonic();
-    if (!(await this.#store.updateHostRun(run))) return false;
+    if (!(await this.#store.updateHostRun(run, this.#owner))) return false;
     this.#run = run;
     this.#onEvent({ kind: 'host-run', run });
     return true;

@@ -94,7 +94,7 @@ export class WatchFirings {
           started: created,
           ended: 0,
           owner: '',
-          ownerSeen: created,
+          ownerSilence: 0,
           isCancelRequested: false,
         },
       };

@@ -25,7 +25,7 @@ export async function lockDirectory(directory: PullDirectory, owners: Owners): P
     }
     const holder = (await directory.read(LOCK, mostLockBytes))?.toString('utf8') ?? '';
     // When a process on another machine was last seen nobody knows: it counts as alive only on this one.
-    if (owners.isAlive(holder, 0)) break;
+    if (owners.isAlive(holder, Number.POSITIVE_INFINITY)) break;
     await directory.remove(LOCK);
   }
   owners.release(owner);

@@ -82,7 +82,7 @@ export function mergeJobs({ control, samples, decode, log }: MergedJobOptions): 
     await control.createJob(
       {
         ...{ id, state: 'succeeded', created: first.created, started: first.started, ended: last.ended },
-        ...{ owner: '', ownerSeen: last.ended, isCancelRequested: false },
+        ...{ owner: '', ownerSilence: 0, isCancelRequested: false },
         request: {
           ...request,
           hosts: runs.flatMap(({ host }) => hosts.get(host) ?? []),

@@ -1,4 +1,5 @@
 // What the controller must not forget while it works: jobs and host runs. Results are in the SampleStore.
+import type { Milliseconds } from '../../proto/capture.js';
 import type { HostRun, JobFilter, JobRequest, JobState } from '../api.js';
 
 /** A job as stored. Whether a running one is `interrupted` depends on its owner, which the store cannot know. */
@@ -28,8 +29,8 @@ export interface StoredJob {
   readonly ended: number;
   /** Who runs it (see jobs/owner.ts); '' when nobody does. */
   readonly owner: string;
-  /** When the owner last said that it lives, milliseconds since 1970 UTC. */
-  readonly ownerSeen: number;
+  /** For how long the owner has not said that it lives, by the database's clock when the job was read: clocks of controllers differ. */
+  readonly ownerSilence: Milliseconds;
   readonly isCancelRequested: boolean;
 }
 
@@ -45,9 +46,17 @@ export interface Renewal {
   /** False: another controller has taken the job over, or it has ended. */
   readonly isOwner: boolean;
   readonly isCancelRequested: boolean;
+  /** End it early and keep what there is. */
+  readonly isStopRequested: boolean;
 }
 
-/** Methods reject with a FailureError: 'bad-data' (corrupt), 'exhausted' (full or locked), 'permission', 'conflict'. */
+/** Who runs a running job. */
+export type Ownership = Pick<StoredJob, 'id' | 'owner' | 'ownerSilence'>;
+
+/**
+ * Methods reject with a FailureError: 'bad-data' (corrupt), 'exhausted' (full or locked), 'permission', 'conflict', StoreAway. Those that a
+ * running job needs may be called again with the same arguments when nobody knows whether they were done: the answer is the same.
+ */
 export interface ControlStore {
   /** A new job with its host runs. @throws FailureError 'conflict' when the id is taken */
   createJob(job: StoredJob, runs: readonly HostRun[]): Promise<void>;
@@ -60,14 +69,22 @@ export interface ControlStore {
   claimJob(id: string, from: string, owner: string, now: number): Promise<boolean>;
   /** A job that waits for approval goes on as a queued, cancelled one; nothing is changed when it does not wait. */
   cancelAwaiting(id: string): Promise<void>;
-  renewJob(id: string, owner: string, now: number): Promise<Renewal>;
+  /** Of all running jobs, the oldest first. */
+  ownerships(limit: number): Promise<readonly Ownership[]>;
+  renewJob(id: string, owner: string): Promise<Renewal>;
   /** Of a running or a queued job. */
   requestCancel(id: string): Promise<void>;
+  /** The owner ends the job early and keeps what there is; nothing is changed when it does not run. */
+  requestStop(id: string): Promise<void>;
   /** Ends a running job if `owner` owns it; false when it does not. */
   finishJob(id: string, owner: string, state: EndedJobState, now: number): Promise<boolean>;
   /** In the order of the job's hosts. */
   hostRuns(jobId: string): Promise<readonly HostRun[]>;
-  /** Replace a host run that has not ended yet; false, and nothing is changed, when it has: there is one result per host run. */
-  updateHostRun(run: HostRun): Promise<boolean>;
+  /**
+   * Replace a host run that has not ended yet; false, and nothing is changed, when it has: there is one result per host run.
+   * @param owner of the job; absent: whoever it is
+   * @throws FailureError 'conflict' when somebody else owns the job now
+   */
+  updateHostRun(run: HostRun, owner?: string): Promise<boolean>;
   deleteJob(id: string): Promise<void>;
 }

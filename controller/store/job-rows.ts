@@ -1,5 +1,5 @@
 // Jobs and host runs as rows, and how a new job is written: in one transaction with whatever it comes from.
-import type { Selectable, Transaction } from 'kysely';
+import { type Selectable, sql, type Transaction } from 'kysely';
 import { fail } from '../../proto/failure.js';
 import { type HostRun, type JobRequest, PRIORITIES } from '../api.js';
 import { entryLine } from '../audit/audit.js';
@@ -8,21 +8,22 @@ import { DEFAULT_TEAM } from '../users/team.js';
 import { NEXT_STATES, type StoredJob, type StoredJobState } from './control-store.js';
 import { termsOf } from './job-terms.js';
 import { appendAuditLine } from './sql-audit-store.js';
+import type { SqlDatabase } from './sql-database.js';
 import type { HostRunTable, JobTable, Tables } from './tables.js';
 
 /** Rows per insert: SQLite takes 32,766 parameters. */
 const insertRows = 1000;
 
-/** @param where the database, for messages @throws FailureError 'conflict' when the id is taken */
+/** @throws FailureError 'conflict' when the id is taken */
 export async function insertJob(
   change: Transaction<Tables>,
-  where: string,
+  { where, clock }: Pick<SqlDatabase, 'where' | 'clock'>,
   job: StoredJob,
   runs: readonly HostRun[],
 ): Promise<void> {
   const added = await change
     .insertInto('jobs')
-    .values(toRow(job))
+    .values({ ...toRow(job), owner_seen: clock })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .executeTakeFirst();
   if (added.numInsertedOrUpdatedRows !== 1n) throw fail('conflict', `there is a job ${job.id} already`);
@@ -48,19 +49,26 @@ export async function insertTerms(change: Transaction<Tables>, id: string, reque
   }
 }
 
-function toRow(job: StoredJob): JobTable {
+function toRow(job: StoredJob): Omit<JobTable, 'owner_seen' | 'stop_requested'> {
   const { request } = job;
   const { team = DEFAULT_TEAM, priority = 'normal', notBefore, schedule } = request;
   return {
     ...{ id: job.id, request: JSON.stringify(request), requester: request.requester, state: job.state },
-    ...{ created: job.created, started: job.started, ended: job.ended, owner: job.owner, owner_seen: job.ownerSeen },
+    ...{ created: job.created, started: job.started, ended: job.ended, owner: job.owner },
     ...{ cancel_requested: job.isCancelRequested ? 1 : 0, team, priority: PRIORITIES.indexOf(priority) },
     ...{ not_before: notBefore ?? 0, hosts: Math.min(request.maxParallel, request.hosts.length) },
     ...{ serial: schedule?.isSerial ? `schedule ${schedule.name}` : '', schedule: schedule?.name ?? '', is_indexed: 1 },
   };
 }
 
-export function toJob(row: Selectable<JobTable>, where: string): StoredJob {
+/** Of a row of `jobs`, as `toJob` takes it. */
+export function silenceOf({ clock }: Pick<SqlDatabase, 'clock'>) {
+  return sql<number>`${clock} - owner_seen`.as('owner_silence');
+}
+
+export type JobRow = Selectable<JobTable> & { readonly owner_silence: number };
+
+export function toJob(row: JobRow, where: string): StoredJob {
   const { state } = row;
   if (!isState(state)) throw fail('bad-data', `${where}: job ${row.id} has the unknown state '${row.state}'`);
   return {
@@ -71,7 +79,7 @@ export function toJob(row: Selectable<JobTable>, where: string): StoredJob {
     started: row.started,
     ended: row.ended,
     owner: row.owner,
-    ownerSeen: row.owner_seen,
+    ownerSilence: row.owner_silence,
     isCancelRequested: row.cancel_requested === 1,
   };
 }

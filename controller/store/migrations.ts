@@ -258,6 +258,10 @@ const migrations: readonly Migration[] = [
       create table leases (what ${text} primary key, owner ${text} not null, until ${real} not null);
     `,
   },
+  {
+    version: 10,
+    sql: ({ int }) => `alter table jobs add column stop_requested ${int} not null default 0`,
+  },
 ];
 
 /** The version that this program writes. */

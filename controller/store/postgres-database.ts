@@ -54,6 +54,7 @@ export async function openPostgres(options: PostgresOptions): Promise<SqlDatabas
     engine: 'postgres',
     where,
     db,
+    clock: sql<number>`(extract(epoch from clock_timestamp())::double precision * 1000)`,
     async guard(doing, work) {
       for (let attempt = 1; ; attempt++) {
         try {
@@ -96,6 +97,8 @@ async function connectionPool({ target, env, homeDirectory }: PostgresOptions): 
 /** What every connection begins with. The pool waits for it. */
 async function prepare(client: pg.ClientBase, schema: string | undefined, where: string): Promise<void> {
   const settings = [
+    // What the stores are written for, whatever the server is set to.
+    "set default_transaction_isolation = 'read committed'",
     `set statement_timeout = ${statementTimeout}`,
     `set lock_timeout = ${lockTimeout}`,
     `set idle_in_transaction_session_timeout = ${statementTimeout}`,
@@ -183,8 +186,7 @@ function parserOf(type: number, format?: 'text' | 'binary') {
 /** Several controllers may try at once: one of them does it, and the others wait. */
 async function migrate(db: Kysely<Tables>, where: string, now: number): Promise<void> {
   if ((await versionOf(db)) === newestVersion) return;
-  const transaction = db.transaction().setIsolationLevel('read committed');
-  await transaction.execute(async (change) => {
+  await db.transaction().execute(async (change) => {
     await sql`select set_config('lock_timeout', ${String(migrationTimeout)}, true),
       set_config('statement_timeout', ${String(migrationTimeout)}, true)`.execute(change);
     await sql`select pg_advisory_xact_lock(${migrationLock})`.execute(change);

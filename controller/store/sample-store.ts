@@ -22,8 +22,12 @@ export interface Result {
 
 /** Methods reject with a FailureError: 'bad-data' (corrupt), 'exhausted' (full or locked), 'permission'. */
 export interface SampleStore {
-  /** Replaces what was there, all or nothing. */
-  put(key: ResultKey, result: Result): Promise<void>;
+  /**
+   * Replaces what was there, all or nothing.
+   * @param owner of the job; absent: whoever it is
+   * @throws FailureError 'conflict' when somebody else owns the job now
+   */
+  put(key: ResultKey, result: Result, owner?: string): Promise<void>;
   /** The chunks of the profile, one at a time; none when there is no profile. */
   chunks(key: ResultKey): AsyncIterable<ProfileChunk>;
   series(key: ResultKey): Promise<CounterSeries | undefined>;

@@ -1,5 +1,5 @@
 // A database that the stores in SQL work on, whichever engine it is.
-import type { Kysely, Transaction } from 'kysely';
+import type { Kysely, RawBuilder, Transaction } from 'kysely';
 import type { Engine } from './migrations.js';
 import type { Tables } from './tables.js';
 
@@ -12,6 +12,8 @@ export interface SqlDatabase {
    * writes in between.
    */
   readonly db: Kysely<Tables>;
+  /** The database's own clock, milliseconds since 1970 UTC: what controllers on several machines judge each other by. */
+  readonly clock: RawBuilder<number>;
   /** Run `work`; what the database throws comes out as a FailureError that says what was `doing`. */
   guard<T>(doing: string, work: () => Promise<T>): Promise<T>;
   /** A transaction that is on the disk, also after a power failure, when it resolves: others may be forgotten by one. */

@@ -5,7 +5,7 @@ import type { JobQueueStore, QueueState, TeamAccount } from './job-queue-store.j
 import type { SqlDatabase } from './sql-database.js';
 import type { Tables } from './tables.js';
 
-export function sqlJobQueue({ db, guard, durably }: SqlDatabase): JobQueueStore {
+export function sqlJobQueue({ db, guard, durably, clock }: SqlDatabase): JobQueueStore {
   return {
     state: () => guard('reading the queue', () => readState(db)),
 
@@ -24,7 +24,7 @@ export function sqlJobQueue({ db, guard, durably }: SqlDatabase): JobQueueStore 
           if (turn === undefined) return undefined;
           const done = await change
             .updateTable('jobs')
-            .set({ state: 'running', owner, owner_seen: now, started: now })
+            .set({ state: 'running', owner, owner_seen: clock, started: now })
             .where('id', '=', turn.id)
             .where('state', '=', 'queued')
             .executeTakeFirst();

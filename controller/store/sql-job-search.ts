@@ -1,21 +1,22 @@
 // Finding jobs by words, labels, hosts, times and the rest. Jobs of before there was an index get into it when somebody asks.
-import type { Kysely, Selectable, SelectQueryBuilder } from 'kysely';
+import type { Kysely, SelectQueryBuilder } from 'kysely';
 import type { JobRequest } from '../api.js';
 import type { JobQuery } from './control-store.js';
-import { insertTerms, parse } from './job-rows.js';
+import { insertTerms, type JobRow, parse, silenceOf } from './job-rows.js';
 import { askedTerms, type Term } from './job-terms.js';
 import type { SqlDatabase } from './sql-database.js';
-import type { JobTable, Tables } from './tables.js';
+import type { Tables } from './tables.js';
 
-type Jobs = SelectQueryBuilder<Tables, 'jobs', Selectable<JobTable>>;
+type Jobs = SelectQueryBuilder<Tables, 'jobs', JobRow>;
 
 /** Jobs that are indexed in one transaction. */
 const batch = 200;
 
 /** The newest first. */
-export function selectJobs(db: Kysely<Tables>, query: JobQuery): Jobs {
+export function selectJobs(database: SqlDatabase, query: JobQuery): Jobs {
+  const { db } = database;
   const { limit, states, since, until, team, requester, schedule, host, after, search = '', labels = {} } = query;
-  let jobs: Jobs = db.selectFrom('jobs').selectAll();
+  let jobs: Jobs = db.selectFrom('jobs').selectAll().select(silenceOf(database));
   if (states !== undefined) jobs = jobs.where('state', 'in', [...states]);
   if (since !== undefined) jobs = jobs.where('created', '>=', since);
   if (until !== undefined) jobs = jobs.where('created', '<', until);

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { fail } from '../../proto/failure.js';
 import type { ProfileChunk } from '../../proto/profile-codec.js';
 import { decodeHistograms, encodeHistograms } from './histogram-columns.js';
+import { checkOwner } from './job-fence.js';
 import type { ResultKey, SampleStore } from './sample-store.js';
 import { decodeSeries, encodeSeries } from './series-columns.js';
 import type { SqlDatabase } from './sql-database.js';
@@ -14,7 +15,7 @@ const blobTables = ['counter_series', 'histogram_series', 'text_lines'] as const
 type BlobTableName = (typeof blobTables)[number];
 
 /** The store does not own the database: whoever opened it closes it. */
-export function sqlSampleStore({ db, guard, where }: SqlDatabase): SampleStore {
+export function sqlSampleStore({ db, guard, where, engine }: SqlDatabase): SampleStore {
   const blob = (table: BlobTableName, key: ResultKey, what: string): Promise<Uint8Array | undefined> =>
     guard(`reading ${what}`, async () => {
       const row = await db
@@ -43,7 +44,7 @@ export function sqlSampleStore({ db, guard, where }: SqlDatabase): SampleStore {
   }
 
   return {
-    put: (key, result) =>
+    put: (key, result, owner) =>
       guard('storing a result', async () => {
         const job_id = key.jobId;
         const host = hostColumn(key);
@@ -66,6 +67,7 @@ export function sqlSampleStore({ db, guard, where }: SqlDatabase): SampleStore {
             const data = blobs[table];
             if (data !== undefined) await change.insertInto(table).values({ job_id, host, data }).execute();
           }
+          if (owner !== undefined) await checkOwner(change, engine, job_id, owner);
         });
       }),
 

@@ -10,7 +10,8 @@ import type { ScheduleTable, ScheduleTickTable, Tables } from './tables.js';
 const states: readonly ScheduleState[] = ['active', 'paused', 'ended'];
 const tickStates: readonly TickState[] = ['fired', 'skipped', 'missed', 'failed'];
 
-export function sqlScheduleStore({ db, guard, durably, where }: SqlDatabase): ScheduleStore {
+export function sqlScheduleStore(database: SqlDatabase): ScheduleStore {
+  const { db, guard, durably, where } = database;
   /** Whether there was none of this time. */
   async function writeTick(change: Transaction<Tables>, tick: Tick): Promise<boolean> {
     const done = await change
@@ -22,7 +23,7 @@ export function sqlScheduleStore({ db, guard, durably, where }: SqlDatabase): Sc
   }
 
   async function writeJobs(change: Transaction<Tables>, jobs: readonly NewJob[]): Promise<void> {
-    for (const { job, runs } of jobs) await insertJob(change, where, job, runs);
+    for (const { job, runs } of jobs) await insertJob(change, database, job, runs);
   }
 
   return {

@@ -39,6 +39,7 @@ export function openSqlite(path: string, now: number, isServing = false): SqlDat
     engine: 'sqlite',
     where: path,
     db,
+    clock: sql<number>`(unixepoch('subsec') * 1000.0)`,
     async guard(doing, work) {
       try {
         return await work();

@@ -36,8 +36,10 @@ export interface JobTable {
   started: number;
   ended: number;
   owner: string;
+  /** By the database's own clock, milliseconds since 1970 UTC. */
   owner_seen: number;
   cancel_requested: number;
+  stop_requested: Generated<number>;
   team: string;
   /** Index in PRIORITIES. */
   priority: number;

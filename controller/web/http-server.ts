@@ -13,6 +13,7 @@ import type { Actor } from '../audit/audited-app.js';
 import type { Clock } from '../clock.js';
 import { STATUS_OF } from '../http-api/failure-status.js';
 import { LEAST_ROLE, partsOf, ROUTES, type Route } from '../http-api/routes.js';
+import { StoreAway } from '../store/store-away.js';
 import { mayAct } from '../users/role.js';
 import type { Authenticator, Caller } from '../users/users.js';
 import { authenticate } from './authentication.js';
@@ -33,6 +34,8 @@ export interface HttpServerOptions {
   readonly appFor: (actor: Actor) => App;
   /** Told of every refusal for want of trust or of a role. */
   readonly onRefusal: (refusal: Refusal) => Promise<void>;
+  /** Why nothing can be answered at present; undefined when it can. */
+  readonly health: () => Promise<Failure | undefined>;
   readonly clock: Clock;
   readonly log: ServerLog;
   /** What this server is called in the names of its users: `alice@NAME`. */
@@ -60,6 +63,8 @@ const requestTimeout: Milliseconds = 30_000;
 /** Of a connection on which nothing moves; streams move every 15 s. */
 const silence: Milliseconds = 60_000;
 const drain: Milliseconds = 10_000;
+/** Seconds, as HTTP has them. */
+const retryAfter = 5;
 
 interface Asking {
   readonly caller: Caller;
@@ -108,6 +113,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
       const actor = asking.get(request)?.actor ?? { who: '', from: fromOf(request) };
       await options.onRefusal({ ...actor, what: `${request.method} ${request.url.slice(0, 200)}`, failure });
     }
+    if (error instanceof StoreAway) return reply.code(503).header('retry-after', retryAfter).send({ error: failure });
     if (failure.code === 'untrusted') void reply.header('www-authenticate', 'Bearer');
     return reply.code(STATUS_OF[failure.code]).send({ error: failure });
   });
@@ -116,7 +122,11 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     throw fail('not-found', `there is no ${request.method} ${request.url.slice(0, 200)}`, 'see /v1/openapi.json');
   });
 
-  app.get('/healthz', async () => ({ status: 'ok' }));
+  app.get('/healthz', async (_request, reply) => {
+    // Without a login: not more than whether.
+    if ((await options.health()) === undefined) return { status: 'ok' };
+    return reply.code(503).header('retry-after', retryAfter).send({ status: 'store-away' });
+  });
 
   for (const route of ROUTES) {
     const { method, path } = partsOf(route);

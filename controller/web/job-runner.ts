@@ -86,14 +86,22 @@ export class JobRunner {
     log({ level: 'info', event: 'job-started', job: jobId });
   }
 
-  /** Keep what there is: the job ends with that. @throws FailureError 'conflict' for a job that this server does not run */
-  stop(job: Job): void {
+  /**
+   * Keep what there is: the job ends with that.
+   * @returns false for a running job that this server does not run
+   * @throws FailureError 'conflict' for a job that does not run
+   */
+  stop(job: Job): boolean {
     const running = this.#running.get(job.id);
-    if (running === undefined) {
-      const how = job.state === 'running' ? 'is run by another process' : `is ${job.state}`;
-      throw fail('conflict', `job ${job.id} ${how}: this server cannot stop it`, `perftrawl jobs show ${job.id}`);
+    if (running !== undefined) running.stop.abort();
+    else if (job.state !== 'running') {
+      throw fail(
+        'conflict',
+        `job ${job.id} is ${job.state}: there is nothing to stop`,
+        `perftrawl jobs show ${job.id}`,
+      );
     }
-    running.stop.abort();
+    return running !== undefined;
   }
 
   isRunning(jobId: string): boolean {
@@ -112,7 +120,10 @@ export class JobRunner {
       try {
         await this.start(job.id, (run) => app.resume(job.id, run));
       } catch (error) {
-        log({ level: 'error', event: 'job-not-resumed', job: job.id, failure: toFailure(error) });
+        const failure = toFailure(error);
+        // Another server of the same store was faster.
+        const level = failure.code === 'conflict' ? 'info' : 'error';
+        log({ level, event: 'job-not-resumed', job: job.id, failure });
       }
     }
   }

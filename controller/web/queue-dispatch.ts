@@ -19,6 +19,8 @@ const poll: Milliseconds = 500;
 export class QueueDispatch {
   readonly #options: QueueDispatchOptions;
   #looking: Promise<void> = Promise.resolve();
+  /** What was told of a queue that cannot be read; '' while it can. */
+  #told = '';
 
   constructor(options: QueueDispatchOptions) {
     this.#options = options;
@@ -50,11 +52,14 @@ export class QueueDispatch {
     try {
       while (runner.hasRoom) {
         const id = await app.takeTurn();
+        this.#told = '';
         if (id === undefined) return;
         await this.#start(id);
       }
     } catch (error) {
-      log({ level: 'error', event: 'queue-not-read', failure: toFailure(error) });
+      const failure = toFailure(error);
+      if (failure.message !== this.#told) log({ level: 'error', event: 'queue-not-read', failure });
+      this.#told = failure.message;
     }
   }
 

@@ -19,6 +19,7 @@ import { userEndpoints } from './endpoints/user-endpoints.js';
 import { type HttpServer, type HttpServerOptions, openHttpServer } from './http-server.js';
 import { JobRunner } from './job-runner.js';
 import { describeApi } from './openapi.js';
+import { takeOverOrphans } from './orphaned-jobs.js';
 import { QueueDispatch } from './queue-dispatch.js';
 import { runRetention } from './retention-runner.js';
 import { runSchedules } from './schedule-runner.js';
@@ -47,7 +48,7 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
   const endpoints: Record<Route, Endpoint> = {
     ...describeApi(version, () => endpoints),
     ...hostEndpoints(),
-    ...jobEndpoints({ runner, dispatch, audit: app.audit }),
+    ...jobEndpoints({ runner, dispatch, audit: app.audit, requestStop: app.requestStop }),
     ...eventEndpoint(app, runner, clock),
     ...resultEndpoints(),
     ...questionEndpoints(clock),
@@ -63,6 +64,7 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
       ...{ identity, listen, endpoints, clock, log, name, authenticator: app.users },
       userOf: async (certificate) => (await app.revocations.check(certificate)) ?? userOf(certificate, clock.now()),
       appFor: (actor) => app.actingFor(actor),
+      health: () => app.health(),
       async onRefusal({ what, failure, ...actor }) {
         log({ level: 'warning', event: 'refused', who: actor.who, from: actor.from, what, failure });
         await app.audit.append({ ...actor, what: 'refused', detail: { route: what }, failure });
@@ -71,6 +73,7 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
     const { address } = server;
     const stop = new AbortController();
     const starting = dispatch.run(stop.signal);
+    const takingOver = takeOverOrphans({ app, runner, clock, log }, stop.signal);
     const scheduling = runSchedules({ app, dispatch, clock, log }, stop.signal);
     const keeping = runRetention({ app, clock, log }, stop.signal);
     log({ level: 'info', event: 'listening', host: address.host, port: address.port });
@@ -78,7 +81,7 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
       address,
       async close() {
         stop.abort();
-        await Promise.all([server.close(), runner.close(), starting, scheduling, keeping]);
+        await Promise.all([server.close(), runner.close(), starting, takingOver, scheduling, keeping]);
         log({ level: 'info', event: 'stopped' });
       },
     };

@@ -58,13 +58,23 @@ export class Fleet {
 
   /** Start `perftrawl ...args`; the caller waits for it or ends it. @param own in place of the fleet's environment, name by name */
   start(args: readonly string[], own: NodeJS.ProcessEnv = {}): ChildProcess {
-    const child = spawn(process.execPath, [perftrawl, ...args], {
+    const [program, ...rest] = this.argv(args);
+    const child = spawn(program, rest, {
       cwd: this.directory,
-      env: { ...this.#environment, ...own },
+      env: this.environment(own),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#children.push(child);
     return child;
+  }
+
+  /** What runs `perftrawl ...args`, for whoever starts it by himself. */
+  argv(args: readonly string[]): readonly [string, ...string[]] {
+    return [process.execPath, perftrawl, ...args];
+  }
+
+  environment(own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+    return { ...this.#environment, ...own };
   }
 
   /** Run `perftrawl ...args` to its end. */

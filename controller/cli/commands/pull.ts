@@ -95,7 +95,7 @@ async function runPull(context: CommandContext, request: PullRequest): Promise<E
       ...{ signing, version, from: await sourceOf(context, app), puller: `${io.userName}@${hostname()}` },
       ...{ makeReport: (of: App, job: Job) => jobHtmlReport(of, job, { title: `Job ${job.id}`, version, notes: [] }) },
       ...{ now: io.now, signal: io.interrupt.stop, onEvent: (event) => view.event(event) },
-      owners: processOwners({ now: io.now, random: Math.random, pid: process.pid, procRoot: '/proc' }),
+      owners: processOwners({ random: Math.random, pid: process.pid, procRoot: '/proc' }),
     };
     if (request.isDry) {
       await showPreview(context, await previewPull(app, options));

@@ -1,6 +1,7 @@
 // Routes about jobs: asked for, run by the server, followed, ended, approved.
 import { z } from 'zod';
 import type { JobState } from '../../api.js';
+import type { LocalApp } from '../../app.js';
 import type { Audit } from '../../audit/audit.js';
 import { audited } from '../../audit/audited-app.js';
 import { orderSchema, toRequest } from '../../http-api/job-order.js';
@@ -46,9 +47,11 @@ export interface JobEndpointTools {
   readonly dispatch: Pick<QueueDispatch, 'look'>;
   /** Where is written down what goes past the app. */
   readonly audit: Audit;
+  /** For jobs that other controllers run. */
+  readonly requestStop: LocalApp['requestStop'];
 }
 
-export function jobEndpoints({ runner, dispatch, audit }: JobEndpointTools): Record<JobRoute, Endpoint> {
+export function jobEndpoints({ runner, dispatch, audit, requestStop }: JobEndpointTools): Record<JobRoute, Endpoint> {
   return {
     'GET /v1/jobs': endpoint({
       summary: 'Jobs, the newest first.',
@@ -115,7 +118,9 @@ export function jobEndpoints({ runner, dispatch, audit }: JobEndpointTools): Rec
         const job = await app.job(parameters.job);
         // There is nothing to keep yet.
         if (job.state === 'queued') return held(app.cancel(job.id, signal).then((ended) => ({ job: ended })));
-        await audited(audit, { ...actor, what: 'stop-job', jobId: job.id }, async () => runner.stop(job));
+        await audited(audit, { ...actor, what: 'stop-job', jobId: job.id }, async () => {
+          if (!runner.stop(job)) await requestStop(job.id);
+        });
         return json({ job });
       },
     }),

@@ -112,7 +112,7 @@ export async function dialInFleet(): Promise<DialInFleet> {
       let stream: Duplex | undefined;
       const dialing = keepDialing(
         {
-          addresses: [options.address ?? { host: '127.0.0.1', port }],
+          address: options.address ?? { host: '127.0.0.1', port },
           readIdentity: () => readDialIdentity(filesOf(as, from)),
           instance: options.instance ?? `${host} of ${process.pid}, ${endings.length}`,
           version: '0.0.0',

@@ -211,7 +211,7 @@ describe('a host', () => {
     const ended = new AbortController();
     const dialing = keepDialing(
       {
-        addresses: [place],
+        address: place,
         readIdentity: () => readDialIdentity(identityFilesIn(join(directory, 'db1'))),
         serve: async (stream) => void stream.destroy(),
         ...{ instance: 'one', version: '0.0.0', connectTimeout: 20_000, silenceLimit: 60_000 },

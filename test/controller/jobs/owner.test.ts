@@ -5,8 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { processOwners } from '../../../controller/jobs/owner.js';
 
-const owners = (now = 0, pid = process.pid) =>
-  processOwners({ now: () => now, random: () => 0.5, pid, procRoot: '/proc' });
+const owners = (pid = process.pid) => processOwners({ random: () => 0.5, pid, procRoot: '/proc' });
 
 describe('owners', () => {
   it('of this process live until they are released', () => {
@@ -20,7 +19,7 @@ describe('owners', () => {
   it('of another process live as long as it does', async () => {
     const child = spawn('sleep', ['60'], { stdio: 'ignore' });
     await once(child, 'spawn');
-    const owner = owners(0, child.pid).claim();
+    const owner = owners(child.pid).claim();
     expect(owners().isAlive(owner, 0)).toBe(true);
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -37,11 +36,11 @@ describe('owners', () => {
   });
 
   it('on other machines live while they are heard of', () => {
-    expect(owners(20_000).isAlive('elsewhere|1|2|x', 0)).toBe(true);
-    expect(owners(40_000).isAlive('elsewhere|1|2|x', 0)).toBe(false);
+    expect(owners().isAlive('elsewhere|1|2|x', 20_000)).toBe(true);
+    expect(owners().isAlive('elsewhere|1|2|x', 40_000)).toBe(false);
   });
 
   it('that make no sense are gone', () => {
-    expect(['', 'x', '||||'].map((owner) => owners(1e9).isAlive(owner, 0))).toEqual([false, false, false]);
+    expect(['', 'x', '||||'].map((owner) => owners().isAlive(owner, 1e9))).toEqual([false, false, false]);
   });
 });

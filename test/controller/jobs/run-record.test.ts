@@ -16,7 +16,7 @@ it('an agent on its way is told and not written down', async () => {
   };
   const told: JobEvent[] = [];
   const run = runOf('web1', { state: 'connecting' });
-  const record = new RunRecord(run, store as ControlStore, systemClock, (event) => told.push(event));
+  const record = new RunRecord(run, store, 'me', systemClock, (event) => told.push(event));
   const delivery = { state: 'sending', sentBytes: 1, totalBytes: 2 } as const;
   record.deliver(delivery);
   record.deliver(undefined);

@@ -85,7 +85,7 @@ export function pullOptions(directory: string, jobs: readonly string[], more: Pa
     ...{ formats: [], scope: 'all', isForced: false, maxParallel: 3, signing: undefined },
     ...{ puller: 'me@here', from: 'this machine', version: '1.2.3', now: Date.now },
     makeReport: (app, job) => jobHtmlReport(app, job, { title: 'Report', version: '1.2.3', notes: [] }),
-    owners: processOwners({ now: Date.now, random: Math.random, pid: process.pid, procRoot: '/proc' }),
+    owners: processOwners({ random: Math.random, pid: process.pid, procRoot: '/proc' }),
     ...{ signal: new AbortController().signal, onEvent: () => undefined },
     ...more,
   };

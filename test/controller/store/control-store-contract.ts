@@ -24,7 +24,7 @@ export function controlStoreContract(
 
     it('gives back jobs and host runs as they were written, hosts in order', async () => {
       await store.createJob(job('a1'), [run('a1', 'web'), run('a1', 'db')]);
-      expect(await store.job('a1')).toEqual(job('a1'));
+      expect(await store.job('a1')).toEqual(stored('a1'));
       expect(await store.hostRuns('a1')).toEqual([run('a1', 'web'), run('a1', 'db')]);
       expect(await store.job('a2')).toBeUndefined();
       expect(await store.hostRuns('a2')).toEqual([]);
@@ -40,7 +40,7 @@ export function controlStoreContract(
       await store.createJob(job('a1'), [run('a1', 'db')]);
       const again = store.createJob({ ...job('a1'), created: 9 }, [run('a1', 'other')]);
       expect(toFailure(await again.catch((error: unknown) => error))).toMatchObject({ code: 'conflict' });
-      expect([await store.job('a1'), await store.hostRuns('a1')]).toEqual([job('a1'), [run('a1', 'db')]]);
+      expect([await store.job('a1'), await store.hostRuns('a1')]).toEqual([stored('a1'), [run('a1', 'db')]]);
     });
 
     it('lists the newest first, by state too', async () => {
@@ -133,7 +133,7 @@ export function controlStoreContract(
       await store.createJob({ ...job('q'), state: 'queued', started: 0, owner: '' }, []);
       await store.claimJob('q', '', 'me', 70);
       await store.claimJob('q', 'me', 'you', 90);
-      expect(await store.job('q')).toMatchObject({ state: 'running', started: 70, owner: 'you', ownerSeen: 90 });
+      expect(await store.job('q')).toMatchObject({ state: 'running', started: 70, owner: 'you' });
     });
 
     it('finds ids by their beginning', async () => {
@@ -148,16 +148,59 @@ export function controlStoreContract(
       const claims = await Promise.all(['x', 'y', 'z'].map((owner) => store.claimJob('a1', 'me', owner, 50)));
       expect(claims.filter(Boolean)).toHaveLength(1);
       const winner = ['x', 'y', 'z'][claims.indexOf(true)];
-      expect(await store.job('a1')).toMatchObject({ owner: winner, ownerSeen: 50 });
-      expect(await store.renewJob('a1', 'me', 60)).toEqual({ isOwner: false, isCancelRequested: false });
-      expect(await store.renewJob('a1', winner, 60)).toEqual({ isOwner: true, isCancelRequested: false });
-      expect((await store.job('a1'))?.ownerSeen).toBe(60);
+      expect(await store.job('a1')).toMatchObject({ owner: winner });
+      expect(await store.renewJob('a1', 'me')).toEqual({ ...asked, isOwner: false });
+      expect(await store.renewJob('a1', winner)).toEqual(asked);
+      // The same once more, because nobody knows whether it was done.
+      expect(await store.claimJob('a1', 'me', winner, 60)).toBe(true);
     });
 
     it('tells the owner that the job was cancelled', async () => {
       await store.createJob(job('a1'), []);
       await store.requestCancel('a1');
-      expect(await store.renewJob('a1', 'me', 60)).toEqual({ isOwner: true, isCancelRequested: true });
+      expect(await store.renewJob('a1', 'me')).toEqual({ ...asked, isCancelRequested: true });
+      await store.requestStop('a1');
+      expect(await store.renewJob('a1', 'me')).toEqual({ ...asked, isCancelRequested: true, isStopRequested: true });
+    });
+
+    it('tells for how long owners have been silent, by its own clock', async () => {
+      await store.createJob({ ...job('a1'), created: 2 }, []);
+      await store.createJob({ ...job('a2'), created: 1, owner: 'you' }, []);
+      await store.createJob({ ...job('a3'), state: 'succeeded' }, []);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      const [first, second, ...others] = await store.ownerships(9);
+      expect([first, second].map(({ id, owner }) => [id, owner])).toEqual([
+        ['a2', 'you'],
+        ['a1', 'me'],
+      ]);
+      expect(others).toEqual([]);
+      const before = second.ownerSilence;
+      expect(before).toBeGreaterThanOrEqual(25);
+      expect((await store.job('a1'))?.ownerSilence).toBeGreaterThanOrEqual(before);
+      await store.renewJob('a1', 'me');
+      expect((await store.ownerships(9))[1].ownerSilence).toBeLessThan(before);
+    });
+
+    it('takes nothing from whoever has lost the job to another owner', async () => {
+      await store.createJob(job('a1'), [run('a1', 'db')]);
+      const succeeded: HostRun = { ...run('a1', 'db'), state: 'succeeded', ended: 7 };
+      await store.claimJob('a1', 'me', 'other', 9);
+      const late = store.updateHostRun(succeeded, 'me');
+      expect(toFailure(await late.catch((error: unknown) => error))).toMatchObject({ code: 'conflict' });
+      expect(await store.hostRuns('a1')).toEqual([run('a1', 'db')]);
+      expect(await store.updateHostRun(succeeded, 'other')).toBe(true);
+    });
+
+    it('gives the same answer to an end that is written down twice, because nobody knows whether it was', async () => {
+      await store.createJob(job('a1'), [run('a1', 'db')]);
+      const succeeded: HostRun = { ...run('a1', 'db'), state: 'succeeded', ended: 7 };
+      expect([await store.updateHostRun(succeeded, 'me'), await store.updateHostRun(succeeded, 'me')]).toEqual([
+        true,
+        true,
+      ]);
+      expect(await store.updateHostRun({ ...succeeded, ended: 8 }, 'me')).toBe(false);
+      for (let time = 0; time < 2; time++) expect(await store.finishJob('a1', 'me', 'succeeded', 80)).toBe(true);
+      expect(await store.finishJob('a1', 'me', 'succeeded', 81)).toBe(false);
     });
 
     it('ends a job once, by its owner', async () => {
@@ -186,10 +229,16 @@ export function controlStoreContract(
       await store.createJob(job('a2'), [run('a2', 'db')]);
       await store.deleteJob('a1');
       expect([await store.job('a1'), await store.hostRuns('a1')]).toEqual([undefined, []]);
-      expect([await store.job('a2'), await store.hostRuns('a2')]).toEqual([job('a2'), [run('a2', 'db')]]);
+      expect([await store.job('a2'), await store.hostRuns('a2')]).toEqual([stored('a2'), [run('a2', 'db')]]);
     });
   });
 }
+
+/** Nothing was. */
+const asked = { isOwner: true, isCancelRequested: false, isStopRequested: false };
+
+/** As it is read: how long its owner has been silent depends on when. */
+const stored = (id: string) => ({ ...job(id), ownerSilence: expect.any(Number) });
 
 const request: JobRequest = {
   spec: {
@@ -215,7 +264,7 @@ export function job(id: string): StoredJob {
     started: 5,
     ended: 0,
     owner: 'me',
-    ownerSeen: 5,
+    ownerSilence: 0,
     isCancelRequested: false,
   };
 }

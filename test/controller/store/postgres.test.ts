@@ -92,7 +92,7 @@ describe('a PostgreSQL store', () => {
     await database.close();
   });
 
-  it('tries again what lost against others where the server is strict', async () => {
+  it('lets many write at once, also where the server is stricter than it has to be', async () => {
     const strict = await postgresServer(['default_transaction_isolation=serializable']);
     const store = await strict.newStore();
     const opened = await Promise.all([open(store), open(store)]);

@@ -6,6 +6,7 @@ import type { TopCapture, TopGroup, TopQuery } from '../../../controller/store/t
 import type { CounterSeries } from '../../../profile/counter-series.js';
 import type { HistogramSeries } from '../../../profile/histogram-series.js';
 import type { TextLine } from '../../../profile/text-line.js';
+import { toFailure } from '../../../proto/failure.js';
 import { decodeProfile, encodeProfile, type ProfileChunk } from '../../../proto/profile-codec.js';
 import { type DrawOptions, drawProfile } from '../../profile/draw-profile.js';
 import { drawPoint, drawSeries } from '../draw-histogram.js';
@@ -134,6 +135,13 @@ export function sampleStoreContract(
       };
       await expect(store.put(db, result({ chunks: [chunk(0, false), broken] }))).rejects.toThrow('fire');
       expect([await chunksOf(db), await store.series(db)]).toEqual([[chunk(0, true)], series]);
+    });
+
+    it('takes no result of somebody who does not own the job, and keeps what was there', async () => {
+      await store.put(db, result({ chunks: [chunk(0, true)] }));
+      const late = store.put(db, result({ chunks: [chunk(0, false), chunk(1, true)] }), 'nobody');
+      expect(toFailure(await late.catch((error: unknown) => error))).toMatchObject({ code: 'conflict' });
+      expect(await chunksOf(db)).toEqual([chunk(0, true)]);
     });
 
     it('tells hosts, jobs and the merged result apart', async () => {

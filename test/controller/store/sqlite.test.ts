@@ -23,7 +23,7 @@ function undoQueue(raw: Database.Database): void {
   for (const column of ['started', 'team', 'priority', 'not_before', 'hosts', 'serial', 'schedule', 'is_indexed']) {
     raw.exec(`alter table jobs drop column ${column}`);
   }
-  raw.exec('alter table users drop column team');
+  raw.exec('alter table users drop column team; alter table jobs drop column stop_requested');
   for (const table of ['job_terms', 'teams', 'queue_turn', 'schedules', 'schedule_ticks', 'leases']) {
     raw.exec(`drop table ${table}`);
   }
@@ -53,6 +53,7 @@ describe('the database file', () => {
       { version: 7, applied: 1 },
       { version: 8, applied: 1 },
       { version: 9, applied: 1 },
+      { version: 10, applied: 1 },
     ]);
     expect(raw.pragma('journal_mode', { simple: true })).toBe('wal');
     raw.close();

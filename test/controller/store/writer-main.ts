@@ -22,7 +22,7 @@ for (let i = 0; i < Number(count); i++) {
       started: i,
       ended: 0,
       owner: name,
-      ownerSeen: 0,
+      ownerSilence: 0,
       isCancelRequested: false,
     },
     [],

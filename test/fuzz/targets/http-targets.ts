@@ -34,7 +34,12 @@ type FollowedRoute = 'GET /v1/jobs/:job/events' | 'GET /v1/openapi.json';
 const ENDPOINTS: Readonly<Record<Exclude<Route, FollowedRoute>, Endpoint>> = {
   ...{
     ...hostEndpoints(),
-    ...jobEndpoints({ runner: RUNNER, dispatch: { look: async () => undefined }, audit: AUDIT }),
+    ...jobEndpoints({
+      runner: RUNNER,
+      dispatch: { look: async () => undefined },
+      audit: AUDIT,
+      requestStop: async () => undefined,
+    }),
     ...resultEndpoints(),
   },
   ...questionEndpoints(systemClock),

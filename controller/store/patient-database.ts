@@ -1,0 +1,49 @@
+// The same database for what must not fail because it is away for a while: running jobs, whose captures go on meanwhile.
+import type { Milliseconds } from '../../proto/capture.js';
+import type { Clock } from '../clock.js';
+import type { SqlDatabase } from './sql-database.js';
+import { StoreAway } from './store-away.js';
+
+export interface PatientDatabase {
+  /** Its `guard` tries again: what it runs has to come to the same when it is done twice. */
+  readonly database: SqlDatabase;
+  /** For how long in all operations have waited for the store so far. */
+  away(): Milliseconds;
+}
+
+/** How long an operation is tried again. */
+const patience: Milliseconds = 120_000;
+const firstPause: Milliseconds = 100;
+const longestPause: Milliseconds = 2_000;
+
+const never = new AbortController().signal;
+
+export function patientDatabase(database: SqlDatabase, clock: Clock): PatientDatabase {
+  let total: Milliseconds = 0;
+  /** Since the first operation that failed; undefined while none does. */
+  let since: Milliseconds | undefined;
+  const away = () => total + (since === undefined ? 0 : clock.monotonic() - since);
+
+  return {
+    away,
+    database: {
+      ...database,
+      async guard(doing, work) {
+        const begun = clock.monotonic();
+        for (let pause = firstPause; ; pause = Math.min(longestPause, pause * 2)) {
+          try {
+            const result = await database.guard(doing, work);
+            total = away();
+            since = undefined;
+            return result;
+          } catch (error) {
+            if (!(error instanceof StoreAway)) throw error;
+            since ??= begun;
+            if (clock.monotonic() - begun >= patience) throw error;
+            await clock.sleep(pause, never);
+          }
+        }
+      },
+    },
+  };
+}
