@@ -13,6 +13,7 @@ import type { StartGate } from './capture/start-gate.js';
 import type { Machine } from './host/machine.js';
 import { releaseOptimizer } from './optimizer.js';
 import type { Spool, SpooledCapture } from './spool/spool.js';
+import type { RingDump } from './watch/look-back.js';
 import { periodOf } from './watch/thinned-counters.js';
 import type { StartCapture } from './watch/watch-run.js';
 
@@ -31,6 +32,8 @@ export interface CaptureRunOptions {
   readonly gate?: StartGate | undefined;
   /** For a watch. */
   readonly start: StartCapture;
+  /** What was recorded already, by a watch; absent: it records. */
+  readonly dump?: RingDump | undefined;
 }
 
 /** How a capture ended, for the audit log. */
@@ -57,7 +60,9 @@ export async function runCapture(options: CaptureRunOptions): Promise<CaptureEnd
   ];
   let failure: Failure | undefined;
   try {
-    await runKind(context, spec, options.start);
+    if (options.dump !== undefined && spec.kind === 'record') {
+      await (await import('./capture/dump-run.js')).runDump(context, spec, options.dump);
+    } else await runKind(context, spec, options.start);
   } catch (error) {
     const thrown = toFailure(error);
     // Stopped before there was anything to stop.

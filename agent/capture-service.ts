@@ -43,6 +43,7 @@ import { requireAllowed } from './policy/require-allowed.js';
 import { admissionOf, budgetPolicy, type StartedWith } from './policy/restraint.js';
 import { checkArtifactName, findArtifact, readArtifact } from './spool/artifact.js';
 import type { Spool, StopRequest } from './spool/spool.js';
+import type { RingDump } from './watch/look-back.js';
 import type { StartedCapture } from './watch/watch-run.js';
 
 export interface CaptureLimits {
@@ -66,6 +67,11 @@ export interface CaptureServiceOptions extends StartedWith {
   readonly audit?: Auditor;
   /** Told of a capture that could not even write its end: for the agent's own log. */
   readonly onDefect: (captureId: string, error: unknown) => void;
+}
+
+interface StartedBy {
+  readonly watchId?: string;
+  readonly dump?: RingDump | undefined;
 }
 
 interface RunningCapture {
@@ -130,13 +136,18 @@ export class CaptureService implements AgentApi {
   }
 
   /** For a watch that fires: as if whoever asked for the watch had asked for this one now. */
-  async #startFor(watch: StartCapture, captureId: string, spec: RecordSpec): Promise<StartedCapture> {
+  async #startFor(
+    watch: StartCapture,
+    captureId: string,
+    spec: RecordSpec,
+    dump: RingDump | undefined,
+  ): Promise<StartedCapture> {
     const { startAt: _past, ...asked } = watch;
     const request = { ...asked, captureId, spec };
     let policy: Policy | undefined;
     try {
       policy = await this.#policy.get();
-      const started = await this.#start(request, policy, watch.captureId);
+      const started = await this.#start(request, policy, { watchId: watch.captureId, dump });
       if (started === undefined) throw fail('conflict', `capture ${captureId} is on this host already`);
       return started;
     } catch (error) {
@@ -145,8 +156,8 @@ export class CaptureService implements AgentApi {
     }
   }
 
-  /** undefined when it was started before. @param watchId of the watch that starts it */
-  async #start(start: StartCapture, policy: Policy, watchId?: string): Promise<StartedCapture | undefined> {
+  /** undefined when it was started before. @param by the watch that starts it, and what that has recorded already */
+  async #start(start: StartCapture, policy: Policy, by: StartedBy = {}): Promise<StartedCapture | undefined> {
     const { captureId, spec, requester } = start;
     const { machine, spool, onDefect, stateDirectory, audit } = this.#options;
     checkSpec(spec);
@@ -154,9 +165,11 @@ export class CaptureService implements AgentApi {
     const gate = gateOf(start, machine.now());
     requireAllowed(machine, policy, spec, requester);
     await this.#requireDisk();
-    if (spec.kind !== 'file') await this.#requireHealth(admissionOf(this.#options, policy), spec.evenIfBusy === true);
+    // What is recorded already costs the host nothing more but its names.
+    const observes = spec.kind !== 'file' && by.dump === undefined;
+    if (observes) await this.#requireHealth(admissionOf(this.#options, policy), spec.evenIfBusy === true);
     const request = { captureId, kind: spec.kind, spec: canonicalSpec(spec), requester: requester.slice(0, 256) };
-    const capture = await spool.create(request, (running) => this.#admit(spec, policy, running, watchId));
+    const capture = await spool.create(request, (running) => this.#admit(spec, policy, running, by));
     if (capture === undefined) return undefined;
     const stop = new CaptureStop();
     // What cannot be written down must not run: it is registered already, and ends before it begins.
@@ -166,8 +179,8 @@ export class CaptureService implements AgentApi {
     );
     if (unwritten !== undefined) stop.request('discard');
     const settings = { policy, budget: budgetPolicy(this.#options, policy), stateDirectory };
-    const startOther = (id: string, other: RecordSpec) => this.#startFor(start, id, other);
-    const done = runCapture({ machine, spool, capture, spec, stop, settings, gate, start: startOther })
+    const startOther = (id: string, other: RecordSpec, dump?: RingDump) => this.#startFor(start, id, other, dump);
+    const done = runCapture({ machine, spool, capture, spec, stop, settings, gate, start: startOther, dump: by.dump })
       .then((end) => audit?.ended(captureId, end))
       .catch((error: unknown) => onDefect(captureId, error))
       .finally(() => this.#running.delete(captureId));
@@ -307,7 +320,8 @@ export class CaptureService implements AgentApi {
    * Reading a file observes nothing: it is bound by the total only. A kit is one capture, and one of each kind of its parts. A watch takes
    * the place of what it starts.
    */
-  #admit(spec: CaptureSpec, policy: Policy, all: readonly CaptureInfo[], watchId?: string): void {
+  #admit(spec: CaptureSpec, policy: Policy, all: readonly CaptureInfo[], { watchId, dump }: StartedBy): void {
+    if (dump !== undefined) return;
     const { limits } = this.#options;
     const running = all.filter(({ captureId }) => watchId === undefined || !isOfWatch(captureId, watchId));
     const { concurrent } = policy.rules;

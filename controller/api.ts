@@ -160,6 +160,8 @@ export type HostMachine = Pick<
 export interface TakenFiring extends Firing {
   /** Absent where the host did not let it record. */
   readonly jobId?: string;
+  /** What was kept of the time before; absent: nothing was. */
+  readonly lookBackJobId?: string;
 }
 
 /** Who has a watch fire, and why. */

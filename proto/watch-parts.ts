@@ -1,4 +1,4 @@
-// A watch as the captures that it is made of: what it counts, and what a firing records.
+// A watch as the captures that it is made of: what it counts, what a firing records, what it keeps of the time before.
 import type { RecordSpec, Restraint, StatSpec, WatchSpec } from './capture.js';
 
 /** undefined where nothing is counted. */
@@ -13,9 +13,18 @@ export function recordingOf(spec: WatchSpec): RecordSpec {
   return { kind: 'record', target: spec.target, ...spec.record, ...restraintOf(spec) };
 }
 
+/** Of the time before each firing, under the id `lookBackId`; undefined where nothing is kept. */
+export function lookBackOf(spec: WatchSpec): RecordSpec | undefined {
+  return spec.lookBack === 0 ? undefined : { ...recordingOf(spec), duration: spec.lookBack, keepRaw: false };
+}
+
 /** Under which id the `number`th firing of a watch records. */
 export function firingId(watchId: string, number: number): string {
   return `${watchId}.t${number}`;
+}
+
+export function lookBackId(watchId: string, number: number): string {
+  return `${watchId}.b${number}`;
 }
 
 function restraintOf({ budget, evenIfBusy }: WatchSpec): Restraint {

@@ -26,14 +26,42 @@ export interface ProfileSource extends Progress {
 }
 
 /** @param keeper for a live recording: told of what is mapped, so that it can be named when its process is gone */
-export function perfDataSource({ split, keepTimestamps }: Detail, keeper?: ObjectKeeper): ProfileSource {
+export function perfDataSource(detail: Detail, keeper?: ObjectKeeper): ProfileSource {
+  return sourceOf(parserOf(detail, keeper));
+}
+
+/** A ring that perf has written out: newest first, and older than was asked for. @param since nanoseconds of its clock */
+export function ringSource(detail: Detail, keeper: ObjectKeeper, since: number): RingSource {
+  const parser = parserOf(detail, keeper, { isUnordered: true, since });
+  const source = sourceOf(parser);
+  const { end } = source;
+  return Object.assign(source, { end: () => ({ ...end(), span: parser.span }) });
+}
+
+export interface RingSource extends Omit<ProfileSource, 'end'> {
+  end(): RawRing;
+}
+
+interface RawRing extends RawProfile {
+  /** The first and the last sample, nanoseconds of its clock; NaN without any. */
+  readonly span: { readonly first: number; readonly last: number };
+}
+
+function parserOf(
+  { split, keepTimestamps }: Detail,
+  keeper?: ObjectKeeper,
+  ring: { readonly isUnordered?: boolean; readonly since?: number } = {},
+): PerfDataParser {
   const isLive = keeper !== undefined;
   const onMap = (map: MapRecord) => {
     if (!map.isExecutable || map.isKernel) return;
     const { pid, filename: path, inode, start, length } = map;
     keeper?.note({ pid, path, inode, start, end: start + length });
   };
-  const parser = new PerfDataParser({ split, keepTimestamps, isLive, ...(isLive ? { onMap } : {}) });
+  return new PerfDataParser({ split, keepTimestamps, isLive, ...ring, ...(isLive ? { onMap } : {}) });
+}
+
+function sourceOf(parser: PerfDataParser): ProfileSource {
   return {
     get samples() {
       return parser.samples;

@@ -16,6 +16,9 @@ export interface PerfDataOptions {
   /** Memory for distinct call chains; 1 GiB by default. */
   readonly mostChainBytes?: number;
   readonly decoder?: StreamDecoder;
+  /** As SorterOptions. */
+  readonly isUnordered?: boolean;
+  readonly since?: number;
   /** Told of each memory map as it is read. */
   readonly onMap?: (map: MapRecord) => void;
 }
@@ -34,6 +37,8 @@ export class PerfDataParser {
     this.#sorter = new SampleSorter({
       split,
       mostChainBytes: options.mostChainBytes ?? 2 ** 30,
+      ...(options.isUnordered === undefined ? {} : { isUnordered: options.isUnordered }),
+      ...(options.since === undefined ? {} : { since: options.since }),
       ...(options.onMap === undefined ? {} : { onMap: options.onMap }),
       ...(timed === undefined ? {} : { onSample: (row, time, cpu, weight) => timed.push(row, time, cpu, weight) }),
     });
@@ -54,6 +59,12 @@ export class PerfDataParser {
   get lost(): number {
     const { losses } = this.#sorter;
     return Math.max(losses.count('lost-events'), losses.count('lost-samples'));
+  }
+
+  /** The first and the last sample that counts, nanoseconds of the recording's clock; NaN without any. */
+  get span(): { readonly first: number; readonly last: number } {
+    const { clockStart, firstTime, lastTime } = this.#sorter;
+    return { first: clockStart + firstTime, last: clockStart + lastTime };
   }
 
   /** Distinct stacks so far. */

@@ -40,6 +40,10 @@ export interface SorterOptions {
   readonly onMap?: (map: MapRecord) => void;
   /** Memory for distinct call chains. */
   readonly mostChainBytes: number;
+  /** Of a ring that was written backwards: rounds tell nothing about the order, and all of it waits for the end. It is no larger than the ring. */
+  readonly isUnordered?: boolean;
+  /** Samples before this time are left out: nanoseconds of the recording's clock. */
+  readonly since?: number;
 }
 
 /** A recording without rounds is settled whenever this many samples wait. */
@@ -57,6 +61,8 @@ export class SampleSorter implements RecordSink {
   /** Earliest and latest sample, in nanoseconds since `clockStart`; NaN without any. */
   firstTime = Number.NaN;
   lastTime = Number.NaN;
+  /** Samples before `since`. */
+  tooOld = 0;
   /** The event of the earliest sample. */
   firstEvent = -1;
   /** Recordings measure time from here: nanoseconds of the trace clock. Differences to it are exact. */
@@ -64,6 +70,7 @@ export class SampleSorter implements RecordSink {
     return Math.max(0, this.#baseHigh) * 2 ** 32;
   }
   readonly #options: SorterOptions;
+  readonly #since: number;
   readonly #contextIndex = new Map<string, number>();
   readonly #one = new Int32Array(4);
   /** The words that samples were last read from, and the same memory as the chain table wants it. */
@@ -83,6 +90,7 @@ export class SampleSorter implements RecordSink {
 
   constructor(options: SorterOptions) {
     this.#options = options;
+    this.#since = options.since ?? Number.NEGATIVE_INFINITY;
     this.chains = new ChainTable(options.mostChainBytes);
   }
 
@@ -136,6 +144,7 @@ export class SampleSorter implements RecordSink {
   }
 
   round(): void {
+    if (this.#options.isUnordered === true) return;
     this.#applySideband(this.#previousLatest);
     this.#settle();
     // Samples of the round that waits now may be as old as the latest of the round before last.
@@ -166,6 +175,10 @@ export class SampleSorter implements RecordSink {
     const time = layout.time < 0 ? UNTIMED : this.#time(words, at + layout.time);
     if (time === UNTIMED) {
       this.#count(this.threads.find(pid, tid), chain, event.index, cpu, Number.POSITIVE_INFINITY, weight);
+      return;
+    }
+    if (time + this.clockStart < this.#since) {
+      this.tooOld++;
       return;
     }
     if (time > this.#latest) this.#latest = time;

@@ -8,6 +8,8 @@ import { durationArguments } from '../perf/target-args.js';
 const MOST_EVENTS = 16;
 const MOST_HOLDS = 10_000;
 const MOST_FIRINGS = 1000;
+const SHORTEST_LOOK_BACK: Milliseconds = 1000;
+const LONGEST_LOOK_BACK: Milliseconds = 600_000;
 const SHORTEST_COOL_DOWN: Milliseconds = 1000;
 const LONGEST_COOL_DOWN: Milliseconds = 24 * 3_600_000;
 
@@ -36,7 +38,14 @@ export function checkWatchRule(spec: WatchSpec): void {
   if (!(coolDown >= SHORTEST_COOL_DOWN && coolDown <= LONGEST_COOL_DOWN)) {
     throw fail('bad-request', `a watch that cools down for ${coolDown} ms`, 'give from 1 second to 24 hours');
   }
-  if (lookBack !== 0) throw fail('bad-request', 'this agent keeps nothing of the time before a firing', 'leave it out');
+  if (lookBack === 0) return;
+  if (!(lookBack >= SHORTEST_LOOK_BACK && lookBack <= LONGEST_LOOK_BACK)) {
+    throw fail('bad-request', `a watch that looks back for ${lookBack} ms`, 'give from 1 second to 10 minutes');
+  }
+  const { mode } = spec.record.callGraph;
+  if (mode !== 'fp' && mode !== 'none') {
+    throw fail('bad-request', `no ring holds stacks of mode ${mode} for long`, 'look back with --call-graph fp');
+  }
 }
 
 function requireWhole(what: string, value: number, least: number, most: number): void {

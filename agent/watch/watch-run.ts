@@ -3,11 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Firing, FiringCause, Milliseconds, RecordSpec, WatchSpec } from '../../proto/capture.js';
 import { type Failure, fail, toFailure } from '../../proto/failure.js';
 import { conditionText, eventsOfConditions } from '../../proto/watch-condition.js';
-import { countersOf, firingId, recordingOf } from '../../proto/watch-parts.js';
+import { countersOf, firingId, lookBackId, lookBackOf, recordingOf } from '../../proto/watch-parts.js';
 import type { CaptureContext } from '../capture/capture-context.js';
 import { requirePerf } from '../host/tools.js';
 import type { CountedInterval } from './counted-interval.js';
 import { FiringRule, type HeldCondition, type Restrained } from './firing-rule.js';
+import { LookBack, type RingDump } from './look-back.js';
 import { ThinnedCounters } from './thinned-counters.js';
 import { TriggerInbox } from './trigger-inbox.js';
 import { WatchCounters } from './watch-counters.js';
@@ -19,8 +20,12 @@ export interface StartedCapture {
   stop(): void;
 }
 
-/** Starts a capture as if whoever asked for the watch had asked for it now. @throws FailureError when the host does not let it */
-export type StartCapture = (captureId: string, spec: RecordSpec) => Promise<StartedCapture>;
+/**
+ * Starts a capture as if whoever asked for the watch had asked for it now.
+ * @param dump what was recorded already; absent: it records now
+ * @throws FailureError when the host does not let it
+ */
+export type StartCapture = (captureId: string, spec: RecordSpec, dump?: RingDump) => Promise<StartedCapture>;
 
 /** How often it is looked whether somebody asks. */
 const LOOK: Milliseconds = 200;
@@ -39,7 +44,10 @@ export async function runWatch(context: CaptureContext, spec: WatchSpec, start: 
     counters === undefined
       ? undefined
       : new WatchCounters(context, counters, perf, resolution, (interval) => watch.take(interval));
-  await watch.run(counting, inbox);
+  await watch.run(counting, inbox, (signal) => {
+    const kept = lookBackOf(spec);
+    return kept === undefined ? undefined : LookBack.begin(context, kept, resolution, spec.duration, perf, signal);
+  });
 }
 
 class Watch {
@@ -51,6 +59,7 @@ class Watch {
   readonly #over = new AbortController();
   readonly #until: Milliseconds;
   readonly #captures = new Set<StartedCapture>();
+  #lookBack: LookBack | undefined;
   #intervals = 0;
 
   constructor(context: CaptureContext, spec: WatchSpec, start: StartCapture) {
@@ -64,20 +73,27 @@ class Watch {
   }
 
   /** To the end of the watch and of all that it has started. */
-  async run(counting: WatchCounters | undefined, inbox: TriggerInbox): Promise<void> {
+  async run(
+    counting: WatchCounters | undefined,
+    inbox: TriggerInbox,
+    beginLookBack: (signal: AbortSignal) => Promise<LookBack> | undefined,
+  ): Promise<void> {
     const { early } = this.#context.stop;
     const signal = AbortSignal.any([early, this.#over.signal]);
     const onStop = () => {
       for (const capture of this.#captures) capture.stop();
     };
     early.addEventListener('abort', onStop, { once: true });
+    this.#lookBack = await beginLookBack(signal);
     const ended = (work: Promise<void>) => work.finally(() => this.#over.abort());
     try {
       const tasks = [ended(this.#listen(inbox, signal)), ended(this.#count(counting, signal))];
       const [failed] = (await Promise.allSettled(tasks)).filter(({ status }) => status === 'rejected');
       if (failed?.status === 'rejected') throw failed.reason;
     } finally {
+      this.#over.abort();
       if (early.aborted) onStop();
+      await this.#lookBack?.end();
       await Promise.all([...this.#captures].map(({ done }) => done));
       early.removeEventListener('abort', onStop);
     }
@@ -114,9 +130,10 @@ class Watch {
     const time = machine.now();
     const number = this.#rule.fire(performance.now());
     const captureId = firingId(own.meta.captureId, number);
-    const failure = await this.#record(captureId);
+    // What lies before is written out while what comes after is being recorded.
+    const [failure, before] = await Promise.all([this.#record(captureId), this.#keepBefore(number)]);
     const capture = failure === undefined ? { ok: true as const, captureId } : { ok: false as const, failure };
-    const firing: Firing = { number, time, cause, capture };
+    const firing: Firing = { number, time, cause, capture, ...(before === undefined ? {} : { lookBackId: before }) };
     await log.append({ kind: 'triggered', firing });
     // Once the last one is told there is nothing left to watch for.
     if (this.#rule.fired >= this.#spec.most) this.#over.abort();
@@ -136,6 +153,24 @@ class Watch {
     } catch (error) {
       this.#rule.recorded();
       return toFailure(error);
+    }
+  }
+
+  /** @returns the id of the capture that has it */
+  async #keepBefore(number: number): Promise<string | undefined> {
+    const spec = lookBackOf(this.#spec);
+    const dump = await this.#lookBack?.dump();
+    if (spec === undefined || dump === undefined) return undefined;
+    const id = lookBackId(this.#context.capture.meta.captureId, number);
+    try {
+      const started = await this.#start(id, spec, dump);
+      this.#captures.add(started);
+      void started.done.finally(() => this.#captures.delete(started));
+      return id;
+    } catch (error) {
+      const detail = `nothing was kept of the time before firing ${number}: ${toFailure(error).message}`;
+      this.#context.losses.push({ kind: 'out-of-budget', count: 1, detail });
+      return undefined;
     }
   }
 

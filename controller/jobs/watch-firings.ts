@@ -1,7 +1,7 @@
 // What watches have started on their hosts, each taken up by a job of its own: exactly one, also when a controller dies in between.
-import type { Firing } from '../../proto/capture.js';
+import type { Firing, RecordSpec } from '../../proto/capture.js';
 import { FailureError, fail } from '../../proto/failure.js';
-import { firingId, recordingOf } from '../../proto/watch-parts.js';
+import { firingId, lookBackId, lookBackOf, recordingOf } from '../../proto/watch-parts.js';
 import type { Host, HostRun, JobRequest, TakenFiring } from '../api.js';
 import type { Clock } from '../clock.js';
 import type { ControlStore, StoredJob } from '../store/control-store.js';
@@ -34,7 +34,7 @@ export class WatchFirings {
 
   /** Go on with what an earlier controller took up. */
   resume({ firings = [] }: HostRun): void {
-    for (const { jobId } of firings) if (jobId !== undefined) this.#run(jobId);
+    for (const firing of firings) this.#runJobsOf(firing);
   }
 
   /** The watch on `host` has fired; told again after each broken connection and to each controller. @throws FailureError 'bad-data' */
@@ -43,7 +43,7 @@ export class WatchFirings {
     if (firings.some(({ number }) => number === firing.number)) return;
     const taken = await this.#taken(host, captureId, firing);
     await record.update({ firings: [...firings, taken] });
-    if (taken.jobId !== undefined) this.#run(taken.jobId);
+    this.#runJobsOf(taken);
   }
 
   /** Resolves when all of them have ended, or are left to another controller. @throws what the stores threw */
@@ -53,37 +53,51 @@ export class WatchFirings {
     if (this.#defects.length > 0) throw this.#defects[0];
   }
 
+  #runJobsOf({ jobId, lookBackJobId }: TakenFiring): void {
+    for (const id of [jobId, lookBackJobId]) if (id !== undefined) this.#run(id);
+  }
+
   async #taken(host: Host, watchCapture: string, firing: Firing): Promise<TakenFiring> {
-    const { capture, number, time, cause } = firing;
-    if (!capture.ok) return firing;
-    const { captureId } = capture;
-    const { spec, requester, grace, team, labels } = this.#watch.request;
-    if (spec.kind !== 'watch' || captureId !== firingId(watchCapture, number)) {
-      throw fail('bad-data', `the agent does not keep the rules: firing ${number} records as '${captureId}'`);
+    const { capture, number, lookBackId: before } = firing;
+    const { spec } = this.#watch.request;
+    if (spec.kind !== 'watch') throw fail('internal', `job ${this.#watch.id} is no watch`);
+    const kept = lookBackOf(spec);
+    const isRight =
+      (!capture.ok || capture.captureId === firingId(watchCapture, number)) &&
+      (before === undefined || (kept !== undefined && before === lookBackId(watchCapture, number)));
+    if (!isRight) {
+      const ids = [capture.ok ? capture.captureId : '', before ?? ''].filter((id) => id !== '').join(', ');
+      throw fail('bad-data', `the agent does not keep the rules: firing ${number} records as '${ids}'`);
     }
-    const note = `firing ${number} of ${this.#watch.id}: ${causeText(cause)}`;
-    const request: JobRequest = {
-      ...{
-        spec: recordingOf(spec),
-        hosts: [host],
-        selectorText: `name=${host.name}`,
-        requester,
-        maxParallel: 1,
-        grace,
-        note,
-      },
+    const jobId = capture.ok ? await this.#write(host, firing, recordingOf(spec), capture.captureId) : undefined;
+    const lookBackJobId =
+      kept === undefined || before === undefined ? undefined : await this.#write(host, firing, kept, before);
+    return {
+      ...firing,
+      ...(jobId === undefined ? {} : { jobId }),
+      ...(lookBackJobId === undefined ? {} : { lookBackJobId }),
+    };
+  }
+
+  #requestOf(host: Host, { number, cause }: Firing, spec: RecordSpec, captureId: string): JobRequest {
+    const { requester, grace, team, labels } = this.#watch.request;
+    const isBefore = captureId.endsWith(`.b${number}`);
+    const what = `${isBefore ? `the ${spec.duration / 1000} s before ` : ''}firing ${number} of ${this.#watch.id}`;
+    return {
+      ...{ spec, hosts: [host], selectorText: `name=${host.name}`, requester, maxParallel: 1, grace },
+      note: `${what}: ${causeText(cause)}`,
       ...(team === undefined ? {} : { team }),
       ...(labels === undefined ? {} : { labels }),
       firing: { watchId: this.#watch.id, number, captureId },
     };
-    return { ...firing, jobId: await this.#write(request, captureId, host, time) };
   }
 
   /** The job that takes up a capture: made now, or by a controller before this one. */
-  async #write(request: JobRequest, captureId: string, host: Host, time: number): Promise<string> {
+  async #write(host: Host, firing: Firing, spec: RecordSpec, captureId: string): Promise<string> {
     const { control, clock } = this.#options;
+    const request = this.#requestOf(host, firing, spec, captureId);
     for (let attempt = 0; attempt < mostAttempts; attempt++) {
-      const id = derivedJobId(time, captureId, attempt);
+      const id = derivedJobId(firing.time, captureId, attempt);
       const created = clock.now();
       const job: StoredJob = {
         ...{

@@ -235,6 +235,32 @@ describe('a watch that fires', () => {
     expect(await jobsBesides(id)).toEqual([]);
   });
 
+  it('that looks back has a job for the time before as well', async () => {
+    await withHost(async ({ request: { captureId }, emit }) => {
+      agent.begin(`${captureId}.t1`, ...profileLog(profile));
+      agent.begin(`${captureId}.b1`, ...profileLog(drawProfile('main;calm 3')));
+      emit(running, fired(captureId, 1, { lookBackId: `${captureId}.b1` }), finished);
+    });
+    const id = await submit({ spec: { ...WATCH, lookBack: 30_000 } });
+    expect((await app.run(id, options())).state).toBe('succeeded');
+    const [firing] = (await app.hostRuns(id))[0]?.firings ?? [];
+    const before = await app.job(firing?.lookBackJobId ?? '');
+    expect(before).toMatchObject({ state: 'succeeded', request: { spec: { kind: 'record', duration: 30_000 } } });
+    expect(before.request.note).toMatch(/^the 30 s before firing 1 of /);
+    expect((await app.profile(before.id))?.strings).toContain('calm');
+    expect((await app.profile(firing?.jobId ?? ''))?.strings).toContain('storm');
+    expect(agent.calls).toContain(`release ${id}.db1.b1`);
+  });
+
+  it('that was not asked to look back is refused when it says it did', async () => {
+    await withHost(async ({ request: { captureId }, emit }) => {
+      emit(running, fired(captureId, 1, { lookBackId: `${captureId}.b1` }), finished);
+    });
+    const id = await submit();
+    expect((await app.run(id, options())).state).toBe('failed');
+    expect((await app.hostRuns(id))[0]?.failure).toMatchObject({ code: 'bad-data' });
+  });
+
   it('cannot be made up by whoever asks for a job', async () => {
     await withHost(firing(0));
     const made = submit({ firing: { watchId: 'x', number: 1, captureId: 'x.db1.t1' } });

@@ -37,6 +37,7 @@ interface WatchFlags extends TargetOptions, JobFlags, RestraintFlags, RecordingF
   readonly coolDown: string;
   readonly most: string;
   readonly recordFor: string;
+  readonly lookBack?: string | undefined;
   readonly dryRun?: true | undefined;
 }
 
@@ -65,7 +66,7 @@ function parseWatch(flags: WatchFlags): WatchRequest {
       events: countedEvents(conditions, flags.also),
       record: { duration: parseDuration('--record-for', flags.recordFor), ...parseRecording(flags) },
       most: parseWhole('--most', flags.most, 1, 1000),
-      lookBack: 0,
+      lookBack: flags.lookBack === undefined ? 0 : parseLookBack(flags.lookBack, flags.callGraph),
       ...parseRestraint(flags),
     },
     job: parseJobOptions(flags),
@@ -80,6 +81,14 @@ function conditionOf(text: string): Condition {
     if (!(error instanceof FailureError)) throw error;
     throw new UsageError(`--when: ${error.failure.message}; ${error.failure.remedy}`);
   }
+}
+
+/** @throws UsageError for what no ring could hold */
+function parseLookBack(text: string, callGraph: string | undefined): number {
+  const lookBack = parseDuration('--look-back', text);
+  if (lookBack < 1000 || lookBack > 600_000) throw new UsageError('--look-back: give from 1s to 10m');
+  if (callGraph === undefined || callGraph === 'fp' || callGraph === 'none') return lookBack;
+  throw new UsageError(`--look-back: no ring holds stacks of --call-graph ${callGraph} for long; give fp`);
 }
 
 /** What the conditions need, and what else there is to see afterwards. */
@@ -146,6 +155,10 @@ export function watchCommand(session: CliSession) {
     .option('--most <firings>', 'the watch of a host ends with so many', '5')
     .option('--also <events>', 'count these as well, comma separated, to see them afterwards')
     .option('--record-for <duration>', 'how long each firing records', '30s')
+    .option(
+      '--look-back <duration>',
+      'also keep the time before each firing, such as 30s: records into rings in memory all the time',
+    )
     .option(
       '-e, --event <events>',
       `what each firing records, as perf takes it (default: ${DEFAULT_EVENT} at ${DEFAULT_FREQUENCY} Hz)`,

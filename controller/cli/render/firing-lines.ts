@@ -34,22 +34,27 @@ export async function firingsOf(app: App, job: Job, runs: readonly HostRun[]): P
 }
 
 /** `web1: firing 1: page-faults/s > 5000 for 3 intervals (…): job 1nf0c2kx7qa`. */
-export function firingLine(host: string, { number, cause, capture, jobId }: TakenFiring): string {
+export function firingLine(host: string, { number, cause, capture, jobId, lookBackJobId }: TakenFiring): string {
   const outcome = capture.ok
     ? jobId === undefined
       ? 'it records'
       : `job ${jobId} has it`
     : failureText(capture.failure);
-  return printable(`${host}: firing ${number}: ${causeText(cause)}: ${outcome}`);
+  const before = lookBackJobId === undefined ? '' : `, job ${lookBackJobId} the time before`;
+  return printable(`${host}: firing ${number}: ${causeText(cause)}: ${outcome}${before}`);
 }
 
 /** Two lines each: what happened, and who has what was recorded. */
 export function firingLines(firings: readonly ToldFiring[]): string[] {
-  return firings.flatMap(({ host, number, time, capture, jobId, jobState, causeText: why }) => {
+  return firings.flatMap(({ host, number, time, capture, jobId, jobState, lookBackJobId, causeText: why }) => {
     const recorded = capture.ok
       ? `recorded by job ${jobId} (${jobState ?? 'deleted'})`
       : `nothing recorded: ${failureText(capture.failure)}`;
-    return [printable(`${host} firing ${number}, ${momentText(time)} UTC there: ${why}`), `  ${printable(recorded)}`];
+    return [
+      printable(`${host} firing ${number}, ${momentText(time)} UTC there: ${why}`),
+      `  ${printable(recorded)}`,
+      ...(lookBackJobId === undefined ? [] : [`  the time before is in job ${printable(lookBackJobId)}`]),
+    ];
   });
 }
 

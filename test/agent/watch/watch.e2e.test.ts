@@ -223,3 +223,33 @@ function perfOf(observed: number): string[] {
     })
     .filter((line) => line.includes('perf\0') && line.includes(`--pid=${observed}\0`));
 }
+
+describe('a watch that looks back', () => {
+  it('has the function that ran only before the firing, and tells how far back the rings went', async () => {
+    const record = { ...watch().record, events: [{ name: 'cpu-clock' }], rate: { frequency: 199 } };
+    await start('w', watch({ record, lookBack: 60_000, coolDown: 1000, most: 2 }));
+    await hasCounted('w');
+    await sleep(1500);
+    await turn(pid);
+    const firing = await firstFiring('w');
+    expect(firing).toMatchObject({ number: 1, lookBackId: 'w.b1' });
+    const before = await followed(service, 'w.b1');
+    expect(the(before, 'done')).toMatchObject({ outcome: 'finished' });
+    expect(functionsOf(before)).toContain('calm');
+    const { duration, startTime } = profileOf(before);
+    expect(duration).toBeGreaterThan(1000);
+    expect(duration).toBeLessThan(60_000);
+    expect(startTime + duration).toBeLessThanOrEqual(firing.time + 1000);
+    expect(all(before, 'losses').flatMap(({ losses }) => losses)).toContainEqual(
+      expect.objectContaining({ detail: expect.stringMatching(/the rings held [0-9.]+ s before the firing, of 60 s/) }),
+    );
+    const after = await followed(service, 'w.t1');
+    expect(functionsOf(after)).toContain('storm');
+    expect(functionsOf(after)).not.toContain('calm');
+    await service.stopCapture('w', false);
+    expect(the(await followed(service, 'w'), 'done').commandLines).toContainEqual(
+      expect.stringMatching(/perf record --overwrite --switch-output=signal .* cat$/),
+    );
+    expect(perfOf(pid)).toEqual([]);
+  });
+});

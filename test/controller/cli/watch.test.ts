@@ -12,6 +12,7 @@ beforeEach(() => {
 
 const held: TakenFiring = {
   ...{ number: 1, time: 1_700_000_000_000, capture: { ok: true, captureId: 'job1.web1.t1' }, jobId: 'job1' },
+  lookBackJobId: 'job1b',
   cause: {
     kind: 'held',
     condition: parseCondition('page-faults/s > 5000'),
@@ -50,11 +51,19 @@ describe('watch asks for', () => {
 
   it('everything that can be said', async () => {
     const line =
-      'watch --when page-faults>9 --holds 2 --every 500 --for 8h --cool-down 1m --most 2 -e page-faults -c 1 --record-for 5s --comm db --on name=web1 --budget 2% --keep-raw';
+      'watch --when page-faults>9 --holds 2 --every 500 --for 8h --cool-down 1m --most 2 -e page-faults -c 1 --record-for 5s --look-back 30s --comm db --on name=web1 --budget 2% --keep-raw';
     await run(line.split(' '), { app });
     expect(app.submitted).toMatchObject({
       spec: {
-        ...{ duration: 28_800_000, interval: 500, holds: 2, coolDown: 60_000, most: 2, budget: { cpuPercent: 2 } },
+        ...{
+          duration: 28_800_000,
+          interval: 500,
+          holds: 2,
+          coolDown: 60_000,
+          most: 2,
+          budget: { cpuPercent: 2 },
+          lookBack: 30_000,
+        },
         target: { kind: 'processes', selector: { comms: ['db'] } },
         record: { duration: 5000, events: [{ name: 'page-faults' }], rate: { period: 1 }, keepRaw: true },
       },
@@ -72,6 +81,12 @@ describe('watch asks for', () => {
     ['intervals that do not fit', ['--for', '2s', '--holds', '3'], /--holds: 3 intervals/],
     ['no time to cool down', ['--cool-down', '10ms'], /--cool-down: give 1s or more/],
     ['no firing', ['--most', '0'], /--most/],
+    ['a look back for hours', ['--look-back', '1h'], /--look-back: give from 1s to 10m/],
+    [
+      'a look back that no ring holds',
+      ['--look-back', '9s', '--call-graph', 'dwarf'],
+      /no ring holds stacks of .* dwarf/,
+    ],
   ])('but not %s', async (_what, words, message) => {
     const { code, stderr } = await run(['watch', ...words], { app });
     expect(code).toBe(2);
@@ -112,7 +127,7 @@ describe('firings', () => {
     const { stderr } = await run(['watch', '--when', 'page-faults/s > 5000'], { app });
     const lines = stderr.split('\n').filter((line) => line.includes('firing '));
     expect(lines).toEqual([
-      'web1: firing 1: page-faults/s > 5000 for 3 intervals (6123, 7002, 12.35): job job1 has it',
+      'web1: firing 1: page-faults/s > 5000 for 3 intervals (6123, 7002, 12.35): job job1 has it, job job1b the time before',
       expect.stringMatching(/^web1: firing 2: eve.*asked: pager: this host is busy \(wait\)$/),
     ]);
     expect(stderr).not.toContain('\u001b');
@@ -121,7 +136,7 @@ describe('firings', () => {
   it('are shown with their causes and jobs', async () => {
     const { stdout } = await run(['jobs', 'show', 'last'], { app });
     expect(stdout).toMatch(
-      /web1 firing 1, .*: page-faults\/s > 5000 for 3 intervals \(6123, 7002, 12\.35\)\n {2}recorded by job job1 \(succeeded\)/,
+      /web1 firing 1, .*: page-faults\/s > 5000 for 3 intervals \(6123, 7002, 12\.35\)\n {2}recorded by job job1 \(succeeded\)\n {2}the time before is in job job1b/,
     );
     expect(stdout).toMatch(/web1 firing 2, .*: eve.* asked: pager\n {2}nothing recorded: this host is busy \(wait\)/);
     expect(stdout).toContain('look at one: perftrawl show job1');
