@@ -9,7 +9,7 @@ import type { Job } from '../../controller/api.js';
 import type { TopAnswered } from '../../controller/questions/top-question.js';
 import type { FunctionDifference } from '../../controller/views/profile-difference.js';
 import type { ProfileOutlierReport } from '../../controller/views/profile-outliers.js';
-import { Fleet } from './fleet.js';
+import { Fleet, outputOf } from './fleet.js';
 
 const NAMES = ['db1', 'db2', 'db3', 'db4', 'db5'];
 const FAULTS = ['record', '-e', 'page-faults', '-c', '1', '--comm', 'faults', '--comm', 'phases', '--for', '2s'];
@@ -110,7 +110,7 @@ describe('one process that changes, on one host that differs', () => {
     expect(functions.find(({ name }) => name === 'storm')?.self).toMatchObject({ a: 0, isNoise: false });
   });
 
-  it('top adds up what the folded texts of its captures add up to, alone and as a server', async () => {
+  it('top adds up what the folded texts of its captures add up to, and a server answers everything in the same way', async () => {
     const question = ['top', '--event', 'page-faults', '--limit', '10000', '--group-by', 'role'];
     const alone = await fleet.json<TopAnswered>(question);
     expect(alone).toMatchObject({ captures: 5, hosts: 5, jobs: 1 });
@@ -133,14 +133,14 @@ describe('one process that changes, on one host that differs', () => {
         });
       }
     });
-    const asked = fleet.start([...question, '--server', url, '--json'], { PERFTRAWL_TOKEN: token });
-    const out: Buffer[] = [];
-    asked.stdout?.on('data', (part: Buffer) => out.push(part));
-    const [code] = await once(asked, 'close');
-    expect(code, Buffer.concat(out).toString()).toBe(0);
-    const { question: _, ...answer } = JSON.parse(Buffer.concat(out).toString());
-    const { question: __, ...own } = JSON.parse(JSON.stringify(alone));
-    expect(answer).toEqual(own);
+    for (const args of [question, ['outliers', fleetJob], ['diff', calm, storm, '--normalise', 'time']]) {
+      const asked = fleet.start([...args, '--server', url, '--json'], { PERFTRAWL_TOKEN: token });
+      const { code, stdout, stderr } = await outputOf(asked);
+      expect(code, stderr).toBe(0);
+      const { question: _, ...answer } = JSON.parse(stdout);
+      const { question: __, ...own } = await fleet.json<Record<string, unknown>>(args);
+      expect(answer).toEqual(own);
+    }
     serving.kill('SIGTERM');
     await once(serving, 'exit');
   });
