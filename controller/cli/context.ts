@@ -1,6 +1,7 @@
 // What every command is given: the streams, the global options, and a way to open the app.
 import type { App } from '../api.js';
 import type { ApprovalRule } from '../approval/approval.js';
+import type { StoreUpkeep } from '../upkeep/store-upkeep.js';
 import type { CliIo } from './io.js';
 import { type Colours, colours } from './render/colours.js';
 
@@ -68,6 +69,7 @@ export interface RunningServer {
 export interface CliDependencies {
   readonly io: CliIo;
   readonly openApp: (options: AppOptions) => Promise<App>;
+  readonly openUpkeep: (options: AppOptions) => Promise<StoreUpkeep>;
   readonly openServer: (appOptions: AppOptions, options: ServerOptions) => Promise<RunningServer>;
   readonly version: string;
 }
@@ -85,6 +87,8 @@ export interface CommandContext {
   /** Open the app, use it, close it again whatever happens. */
   withApp<T>(use: (app: App) => Promise<T>): Promise<T>;
   openServer(options: ServerOptions): Promise<RunningServer>;
+  /** Of the store itself; the caller closes it. */
+  openUpkeep(): Promise<StoreUpkeep>;
 }
 
 export function createContext(dependencies: CliDependencies, globals: GlobalOptions): CommandContext {
@@ -112,6 +116,7 @@ export function createContext(dependencies: CliDependencies, globals: GlobalOpti
       }
     },
     openServer: (options) => dependencies.openServer(appOptions, options),
+    openUpkeep: () => dependencies.openUpkeep(appOptions),
   };
 }
 

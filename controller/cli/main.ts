@@ -53,6 +53,10 @@ const code = await runCli(process.argv.slice(2), {
     const { openApp } = await import('./open-app.js');
     return openApp(options, io);
   },
+  openUpkeep: async (options) => {
+    const { openUpkeep } = await import('./open-upkeep.js');
+    return openUpkeep(options, io);
+  },
   openServer: async (appOptions, options) => {
     const { openServer } = await import('./open-server.js');
     return openServer(appOptions, options, io, version);

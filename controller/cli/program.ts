@@ -23,6 +23,7 @@ import { serveCommand } from './commands/serve.js';
 import { showCommand } from './commands/show.js';
 import { stapCommand } from './commands/stap.js';
 import { statCommand } from './commands/stat.js';
+import { storeCommand } from './commands/store.js';
 import { teamsCommand } from './commands/teams.js';
 import { textCommand } from './commands/text.js';
 import { topCommand } from './commands/top.js';
@@ -57,7 +58,7 @@ const COMMANDS: readonly { readonly group: string; readonly makers: readonly Com
   },
   { group: 'Take away:', makers: [exportCommand, artifactsCommand, pullCommand, verifyCommand] },
   { group: 'Fleet:', makers: [hostsCommand, doctorCommand, caCommand, auditCommand, enrollTokenCommand] },
-  { group: 'Server:', makers: [serveCommand, usersCommand, teamsCommand] },
+  { group: 'Server:', makers: [serveCommand, storeCommand, usersCommand, teamsCommand] },
   { group: 'On a single machine:', makers: [foldCommand, agentCommand, policyCommand] },
   { group: 'About:', makers: [versionCommand, completionCommand] },
 ];

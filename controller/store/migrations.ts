@@ -126,7 +126,7 @@ const migrations: readonly Migration[] = [
         id ${int} primary key check (id = 1), sequence ${int} not null, hash ${text} not null
       );
       insert into audit_head values (1, 0, '${CHAIN_START}') on conflict (id) do nothing;
-      ${auditGuards[engine]}
+      ${auditGuards[engine].up.join(';\n')};
     `,
   },
   {

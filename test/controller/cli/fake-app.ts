@@ -432,6 +432,7 @@ export async function run(argv: readonly string[], surroundings: Surroundings = 
       surroundings.onOpen?.(options);
       return app;
     },
+    openUpkeep: () => Promise.reject(new Error('no store is looked after here')),
     openServer: async (_appOptions, options) => {
       const { listen, agents, approve } = options;
       app.calls.push(`serve ${listen.host}:${listen.port} approve ${approve}`);
