@@ -107,6 +107,7 @@ module.exports = {
     oneImporter('better-sqlite3', 'controller/store/'),
     oneImporter('pg', 'controller/store/'),
     oneImporter('fastify', 'controller/web/'),
+    oneImporter('prom-client', 'controller/web/metrics.ts'),
     oneImporter('croner', 'controller/schedule/calendar.ts'),
     { name: 'nothing-imports-tests', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
     { name: 'every-import-resolves', severity: 'error', from: {}, to: { couldNotResolve: true } },

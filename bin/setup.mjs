@@ -34,6 +34,10 @@ const TEST_TOOLS = {
   ip: ['iproute2', 'the network between them'],
   pg_createcluster: ['postgresql', 'the database that several controllers share'],
   nft: ['nftables', 'the NAT that agents dial in through'],
+  '/usr/lib/python3/dist-packages/prometheus_client': [
+    'python3-prometheus-client',
+    'the reader that checks our metrics',
+  ],
   unshare: ['util-linux', 'the namespaces they live in'],
   '/usr/share/gocode/src/github.com/google/pprof': [
     'golang-github-google-pprof-dev',

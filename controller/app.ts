@@ -40,6 +40,7 @@ import { keepWhatIsToBeKept } from './schedule/retention.js';
 import { decideDue, type SchedulerOptions } from './schedule/scheduler.js';
 import { storedSchedules } from './schedule/stored-schedules.js';
 import type { Ownership } from './store/control-store.js';
+import type { QueueState } from './store/job-queue-store.js';
 import { openStore } from './store/open-store.js';
 import { patientDatabase } from './store/patient-database.js';
 import { sqlApprovalStore } from './store/sql-approval-store.js';
@@ -132,6 +133,8 @@ export interface LocalApp extends App {
   readonly revocations: Revocations;
   /** What was asked of this controller, and what came of it. */
   readonly audit: ReadableAudit;
+  /** What waits and what runs, of all servers of the store. */
+  queue(): Promise<QueueState>;
   /** Decide on the ticks of schedules that are due: their jobs are queued. @returns how many schedules were */
   decideDue(): Promise<number>;
   /** Have the schedules that alerts are for ask for jobs. */
@@ -329,6 +332,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     trigger: (jobId, hosts, cause, signal) => triggerWatch(jobId, hosts, cause, { control, ask, random }, signal),
     job: (id) => desk.job(id),
     jobs: (filter) => desk.jobs(filter),
+    queue: () => queue.state(),
     takeTurn: () => desk.takeTurn(),
     keepWhatIsToBeKept: (signal) =>
       keepWhatIsToBeKept(

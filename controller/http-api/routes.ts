@@ -3,6 +3,7 @@ import type { Role } from '../users/role.js';
 
 /** What is not in here is refused. `/healthz` alone asks nobody who he is. */
 export const LEAST_ROLE = {
+  'GET /metrics': 'viewer',
   'GET /v1/openapi.json': 'viewer',
   'GET /v1/whoami': 'viewer',
   'GET /v1/hosts': 'viewer',

@@ -8,6 +8,7 @@ import type { Caller } from '../users/users.js';
 /** What an endpoint answers with. */
 export type Reply =
   | { readonly kind: 'json'; readonly value: unknown }
+  | { readonly kind: 'text'; readonly mediaType: string; readonly text: string }
   /** There is none, and that is no failure. */
   | { readonly kind: 'nothing' }
   /** May take minutes: the reader is told now and then that it is being worked on. */

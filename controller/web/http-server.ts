@@ -20,6 +20,7 @@ import { authenticate } from './authentication.js';
 import type { Endpoint, Reply } from './endpoint.js';
 import { heldAnswer } from './held-answer.js';
 import { LoginLimit } from './login-limit.js';
+import type { AnsweredRequest } from './metrics.js';
 import type { ServerLog } from './server-log.js';
 
 export interface HttpServerOptions {
@@ -36,6 +37,7 @@ export interface HttpServerOptions {
   readonly onRefusal: (refusal: Refusal) => Promise<void>;
   /** Why nothing can be answered at present; undefined when it can. */
   readonly health: () => Promise<Failure | undefined>;
+  readonly onAnswer: (request: AnsweredRequest) => void;
   readonly clock: Clock;
   readonly log: ServerLog;
   /** What this server is called in the names of its users: `alice@NAME`. */
@@ -97,8 +99,11 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   });
 
   app.addHook('onResponse', async (request, reply) => {
+    const { method, routeOptions } = request;
+    const { url: route = '' } = routeOptions;
+    options.onAnswer({ method, route, status: reply.statusCode, seconds: reply.elapsedTime / 1000 });
     log({
-      ...{ level: 'info', event: 'request', method: request.method, route: request.routeOptions.url ?? '' },
+      ...{ level: 'info', event: 'request', method, route },
       ...{ status: reply.statusCode, milliseconds: Math.round(reply.elapsedTime), remoteAddress: request.ip },
       who: asking.get(request)?.actor.who ?? '',
     });
@@ -229,6 +234,8 @@ async function send(reply: FastifyReply, answer: Reply, clock: Clock, signal: Ab
       return reply.code(204).send();
     case 'json':
       return reply.send(answer.value);
+    case 'text':
+      return reply.type(answer.mediaType).send(answer.text);
     case 'held':
       return reply.type('application/json').send(Readable.from(heldAnswer(answer.value, clock, signal)));
     case 'events':

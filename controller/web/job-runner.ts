@@ -1,6 +1,6 @@
 // The jobs that this server runs: started for whoever asked, followed by anyone, left to the next server when this one stops.
 import { fail, toFailure } from '../../proto/failure.js';
-import type { App, Job, RunOptions } from '../api.js';
+import type { App, Job, JobEvent, RunOptions } from '../api.js';
 import { JobFeed } from './job-feed.js';
 import type { ServerLog } from './server-log.js';
 
@@ -11,6 +11,8 @@ export interface JobRunnerOptions {
   readonly mostJobs: number;
   /** Numbers from 0 up to, not including, 1. */
   readonly random: () => number;
+  /** Told of all that happens in the jobs that run here. */
+  readonly onEvent?: (event: JobEvent) => void;
 }
 
 interface Running {
@@ -54,13 +56,16 @@ export class JobRunner {
   async start(jobId: string, how: (options: RunOptions) => Promise<Job>): Promise<void> {
     if (this.#running.has(jobId)) return;
     this.#checkRoom();
-    const { log, random } = this.#options;
+    const { log, random, onEvent = () => undefined } = this.#options;
     const feed = new JobFeed(Math.floor(random() * 2 ** 48).toString(36));
     const stop = new AbortController();
     const begun = feed.changed;
     const run = how({
       ...{ signal: stop.signal, abandon: this.#abandon.signal },
-      onEvent: (event) => feed.add(event),
+      onEvent(event) {
+        feed.add(event);
+        onEvent(event);
+      },
     });
     const ended = run.then(
       () => undefined,
@@ -102,6 +107,11 @@ export class JobRunner {
       );
     }
     return running !== undefined;
+  }
+
+  /** How many run here. */
+  get size(): number {
+    return this.#running.size;
   }
 
   isRunning(jobId: string): boolean {

@@ -11,6 +11,8 @@ export interface ScheduleRunnerOptions {
   readonly dispatch: Pick<QueueDispatch, 'look'>;
   readonly clock: Clock;
   readonly log: ServerLog;
+  /** Told how many schedules this server has decided on. */
+  readonly onDecided: (count: number) => void;
 }
 
 /** How often they are looked at: other servers and commands add and change them. */
@@ -18,11 +20,13 @@ const poll: Milliseconds = 200;
 
 /** Until `signal` aborts. */
 export async function runSchedules(options: ScheduleRunnerOptions, signal: AbortSignal): Promise<void> {
-  const { app, dispatch, clock, log } = options;
+  const { app, dispatch, clock, log, onDecided } = options;
   let told = '';
   do {
     try {
-      if ((await app.decideDue()) > 0) await dispatch.look();
+      const decided = await app.decideDue();
+      onDecided(decided);
+      if (decided > 0) await dispatch.look();
       told = '';
     } catch (error) {
       // Once, however long the store is away.

@@ -12,12 +12,14 @@ import { eventEndpoint } from './endpoints/event-endpoint.js';
 import { hostEndpoints } from './endpoints/host-endpoints.js';
 import { identityEndpoints } from './endpoints/identity-endpoints.js';
 import { jobEndpoints } from './endpoints/job-endpoints.js';
+import { metricsEndpoint } from './endpoints/metrics-endpoint.js';
 import { questionEndpoints } from './endpoints/question-endpoints.js';
 import { resultEndpoints } from './endpoints/result-endpoints.js';
 import { scheduleEndpoints } from './endpoints/schedule-endpoints.js';
 import { userEndpoints } from './endpoints/user-endpoints.js';
 import { type HttpServer, type HttpServerOptions, openHttpServer } from './http-server.js';
 import { JobRunner } from './job-runner.js';
+import { openMetrics } from './metrics.js';
 import { describeApi } from './openapi.js';
 import { takeOverOrphans } from './orphaned-jobs.js';
 import { QueueDispatch } from './queue-dispatch.js';
@@ -43,10 +45,16 @@ export interface ServeOptions {
 /** Jobs that an earlier server left are taken up first. @throws FailureError as openHttpServer */
 export async function serveApp(options: ServeOptions): Promise<HttpServer> {
   const { app, identity, listen, clock, random, log, name, version, mostJobs } = options;
-  const runner = new JobRunner({ app, log, mostJobs, random });
+  const { dialIn } = app;
+  const metrics = openMetrics({
+    ...{ version, queue: () => app.queue(), running: () => runner.size },
+    agents: dialIn === undefined ? undefined : () => dialIn.connected().length,
+  });
+  const runner: JobRunner = new JobRunner({ app, log, mostJobs, random, onEvent: metrics.onJobEvent });
   const dispatch = new QueueDispatch({ app, runner, clock, log });
   const endpoints: Record<Route, Endpoint> = {
     ...describeApi(version, () => endpoints),
+    ...metricsEndpoint(metrics),
     ...hostEndpoints(),
     ...jobEndpoints({ runner, dispatch, audit: app.audit, requestStop: app.requestStop }),
     ...eventEndpoint(app, runner, clock),
@@ -61,7 +69,7 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
   await runner.resumeInterrupted();
   try {
     const server = await openHttpServer({
-      ...{ identity, listen, endpoints, clock, log, name, authenticator: app.users },
+      ...{ identity, listen, endpoints, clock, log, name, authenticator: app.users, onAnswer: metrics.onRequest },
       userOf: async (certificate) => (await app.revocations.check(certificate)) ?? userOf(certificate, clock.now()),
       appFor: (actor) => app.actingFor(actor),
       health: () => app.health(),
@@ -74,7 +82,7 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
     const stop = new AbortController();
     const starting = dispatch.run(stop.signal);
     const takingOver = takeOverOrphans({ app, runner, clock, log }, stop.signal);
-    const scheduling = runSchedules({ app, dispatch, clock, log }, stop.signal);
+    const scheduling = runSchedules({ app, dispatch, clock, log, onDecided: metrics.onSchedulesDecided }, stop.signal);
     const keeping = runRetention({ app, clock, log }, stop.signal);
     log({ level: 'info', event: 'listening', host: address.host, port: address.port });
     return {

@@ -13,6 +13,7 @@ import { auditEndpoints } from '../../../controller/web/endpoints/audit-endpoint
 import { hostEndpoints } from '../../../controller/web/endpoints/host-endpoints.js';
 import { identityEndpoints } from '../../../controller/web/endpoints/identity-endpoints.js';
 import { jobEndpoints } from '../../../controller/web/endpoints/job-endpoints.js';
+import { metricsEndpoint } from '../../../controller/web/endpoints/metrics-endpoint.js';
 import { questionEndpoints } from '../../../controller/web/endpoints/question-endpoints.js';
 import { resultEndpoints } from '../../../controller/web/endpoints/result-endpoints.js';
 import { scheduleEndpoints } from '../../../controller/web/endpoints/schedule-endpoints.js';
@@ -43,6 +44,7 @@ const ENDPOINTS: Readonly<Record<Exclude<Route, FollowedRoute>, Endpoint>> = {
     ...resultEndpoints(),
   },
   ...questionEndpoints(systemClock),
+  ...metricsEndpoint({ contentType: 'text/plain', text: async () => '' }),
   ...scheduleEndpoints({ look: async () => undefined }),
   ...alertEndpoint({ answerAlerts: async () => [], dispatch: { look: async () => undefined }, audit: AUDIT }),
   ...{ ...auditEndpoints(), ...userEndpoints(), ...identityEndpoints() },
