@@ -332,11 +332,11 @@ export class CaptureService implements AgentApi {
     for (const { kind } of partsOf(spec)) {
       const alike = running.filter((info) => this.#kindsOf(info).includes(kind));
       if (kind !== 'file' && alike.length >= perKind) {
-        throw fail('refused', `this host runs a ${kind} capture already: ${ids(alike)}`, remedy);
+        throw fail('busy', `this host runs a ${kind} capture already: ${ids(alike)}`, remedy);
       }
     }
     if (running.length >= total)
-      throw fail('refused', `this host runs ${running.length} captures already: ${ids(running)}`, remedy);
+      throw fail('busy', `this host runs ${running.length} captures already: ${ids(running)}`, remedy);
   }
 
   /** Of a kit that another process runs it is not known which parts it has. */

@@ -112,6 +112,8 @@ export interface HostRun {
   readonly captureState: CaptureState | undefined;
   /** While the agent is made for the host and sent there; never stored. */
   readonly delivery?: AgentDelivery;
+  /** While it cannot begin yet: why, for a person to read. */
+  readonly waitsFor?: string;
   /** Last event taken from the agent's log. */
   readonly sequence: number;
   readonly started: number;

@@ -13,6 +13,8 @@ export type FailureCode =
   | 'not-found'
   /** The host's policy or admission says no. */
   | 'refused'
+  /** The host runs as many captures as it may at a time: this one may have its turn when they have ended. */
+  | 'busy'
   /** The same id with another spec. */
   | 'conflict'
   /** perf or another tool ended with an error. */
@@ -78,6 +80,7 @@ const STATUS_OF: Record<FailureCode, status> = {
   permission: STATUS.PERMISSION_DENIED,
   'not-found': STATUS.NOT_FOUND,
   refused: STATUS.FAILED_PRECONDITION,
+  busy: STATUS.RESOURCE_EXHAUSTED,
   conflict: STATUS.ALREADY_EXISTS,
   'tool-failed': STATUS.FAILED_PRECONDITION,
   'bad-data': STATUS.DATA_LOSS,

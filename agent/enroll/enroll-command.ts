@@ -137,6 +137,7 @@ function exitCodeOf(code: FailureCode): number {
     case 'tool-failed':
     case 'lost':
     case 'deadline':
+    case 'busy':
     case 'exhausted':
     case 'cancelled':
       return 1;

@@ -53,6 +53,7 @@ const OF_FAILURE: Record<FailureCode, ExitCode> = {
   'tool-failed': EXIT.failed,
   lost: EXIT.failed,
   deadline: EXIT.failed,
+  busy: EXIT.failed,
   exhausted: EXIT.failed,
   cancelled: EXIT.interrupted,
   internal: EXIT.defect,

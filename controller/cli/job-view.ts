@@ -54,9 +54,9 @@ class LineView implements JobView {
   event(event: JobEvent): void {
     if (event.kind === 'host-run') {
       for (const line of this.#firings.news(event.run)) this.#print(line);
-      const { host, state, delivery } = event.run;
+      const { host, state, delivery, waitsFor } = event.run;
       const last = this.#last.get(host);
-      const step = deliveryStep(delivery);
+      const step = deliveryStep(delivery) ?? (state === 'connecting' && waitsFor ? 'waits' : undefined);
       if (last?.state === state && (step === undefined || step === last.step)) return;
       this.#last.set(host, { state, step });
       this.#print(hostLine(event.run, this.#job));
@@ -215,6 +215,7 @@ function hostLine(run: HostRun, job: Job): string {
     return `${head}  ${message}${remedy === '' ? '' : ` (${remedy})`}`;
   }
   if (run.delivery !== undefined) return `${head}  ${deliveryText(run.delivery)}`;
+  if (run.state === 'connecting' && run.waitsFor) return `${head}  waits: ${run.waitsFor}`;
   const { elapsed, samples, bytes: size, lost } = run.progress;
   const doing = run.captureState !== undefined && TOLD_STATES.has(run.captureState) ? ` (${run.captureState})` : '';
   if (elapsed === 0 && samples === 0) return `${head}${run.state === 'succeeded' ? '' : doing}`;

@@ -9,6 +9,7 @@ export const STATUS_OF: Record<FailureCode, number> = {
   'not-found': 404,
   conflict: 409,
   cancelled: 409,
+  busy: 429,
   exhausted: 429,
   internal: 500,
   'tool-missing': 502,

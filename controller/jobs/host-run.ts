@@ -1,12 +1,12 @@
 // One host's part of a job: start the capture, follow its log to the end whatever happens to the connection, and say what came of it.
-import type { AgentApi } from '../../proto/agent-api.js';
+import type { AgentApi, StartCapture } from '../../proto/agent-api.js';
 import type { RequestOrigin } from '../../proto/agent-audit.js';
 import type { CaptureSpec, Firing, Milliseconds, StapSpec } from '../../proto/capture.js';
 import { type Failure, FailureError, fail, toFailure } from '../../proto/failure.js';
 import type { Host, HostCheck, HostRun } from '../api.js';
 import type { Clock } from '../clock.js';
 import type { Agents } from '../fleet/host-pool.js';
-import { askingRetries, callFailure, followingRetries, retryDelay } from '../transport/retry.js';
+import { askingRetries, busyRetries, callFailure, followingRetries, retryDelay } from '../transport/retry.js';
 import { agreeOnStart, startAt } from './agreed-start.js';
 import { partsOf } from './capture-gives.js';
 import { CaptureIntake, type CaptureResult, type IntakeLimits } from './capture-intake.js';
@@ -68,6 +68,8 @@ export interface HostRunOptions {
 const lingering: Milliseconds = 2_000;
 /** For telling an agent to stop. */
 const stopTimeout: Milliseconds = 5_000;
+/** How long a host may be busy with other captures before this one gives up. */
+const busyPatience: Milliseconds = 15 * 60_000;
 /** For clock and health: nothing depends on them. */
 const checkTimeout: Milliseconds = 2_000;
 /** For kernel and tools, whose versions the agent asks of the tools themselves. */
@@ -86,6 +88,8 @@ class HostRunDrive {
   readonly #options: HostRunOptions;
   readonly #intake: CaptureIntake;
   readonly #deadline = new AbortController();
+  /** How long it waited for other captures of the host, which does not count. */
+  #waited: Milliseconds = 0;
   readonly #over = new AbortController();
   /** The capture is out of time, unwanted, or no longer ours. */
   readonly #interrupt: AbortSignal;
@@ -155,7 +159,7 @@ class HostRunDrive {
       await this.#agree(signal);
       const start = { captureId, spec, requester, origin, ...startAt(record.run.start) };
       this.#tasks.push(this.#expireAfter(this.#limit()));
-      await agents.ask(host, askingRetries, signal, (api) => api.startCapture(start, signal));
+      await this.#register(start, signal);
     } catch (error) {
       if (this.#interrupt.aborted) return this.#interrupted();
       if (stop.aborted) return this.#discardAs('cancelled', 'stopped before it started');
@@ -163,9 +167,30 @@ class HostRunDrive {
     } finally {
       unwatch();
     }
-    await record.update({ state: 'running' });
+    await record.update({ state: 'running', waitsFor: '' });
     await this.#checkBefore();
     return undefined;
+  }
+
+  /** A host takes one capture of a kind at a time. Those that are to begin together with others do not wait: the others would not. */
+  async #register(start: StartCapture, signal: AbortSignal): Promise<void> {
+    const { agents, host, clock, random, record, meeting } = this.#options;
+    const begun = clock.monotonic();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await agents.ask(host, askingRetries, signal, (api) => api.startCapture(start, signal));
+        return;
+      } catch (error) {
+        const { code, message } = toFailure(error);
+        const delay = retryDelay(busyRetries, code, attempt, random);
+        const waited = clock.monotonic() - begun;
+        if (delay === undefined || meeting !== undefined || waited >= busyPatience) throw error;
+        if (attempt === 1) await record.update({ waitsFor: message });
+        // The time until its turn is no time of its own.
+        this.#waited = waited + delay;
+        if ((await clock.sleep(delay, signal)) === 'aborted') throw error;
+      }
+    }
   }
 
   /** Whoever takes up a job whose hosts were told one moment tells them another one: they keep to the first. */
@@ -397,11 +422,12 @@ class HostRunDrive {
   }
 
   async #expireAfter(limit: Milliseconds): Promise<void> {
-    const { clock, storeAway } = this.#options;
-    let counted = storeAway();
+    const { clock } = this.#options;
+    const lost = () => this.#options.storeAway() + this.#waited;
+    let counted = lost();
     for (let left = limit; left > 0; ) {
       if ((await clock.sleep(left, this.#over.signal)) === 'aborted') return;
-      left = storeAway() - counted;
+      left = lost() - counted;
       counted += left;
     }
     this.#deadline.abort();

@@ -23,6 +23,16 @@ export const askingRetries: RetryTable = {
   },
 };
 
+/** For a capture on a host that runs as many as it may: each of them ends by itself. A deadline bounds it. */
+export const busyRetries: RetryTable = {
+  busy: {
+    retries: Number.POSITIVE_INFINITY,
+    firstDelay: 250,
+    longestDelay: 5_000,
+    reason: 'hosts take one capture of a kind at a time, and another one ends after its duration',
+  },
+};
+
 /** For a raw file that is fetched: somebody waits for it, and what has come is kept. */
 export const fetchingRetries: RetryTable = {
   unreachable: {

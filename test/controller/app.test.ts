@@ -5,7 +5,7 @@ import type { App, JobEvent, JobRequest, RunOptions } from '../../controller/api
 import { createApp } from '../../controller/app.js';
 import type { Profile } from '../../profile/profile.js';
 import type { CaptureEventBody, RecordSpec, StatSpec } from '../../proto/capture.js';
-import { toFailure } from '../../proto/failure.js';
+import { fail, toFailure } from '../../proto/failure.js';
 import { drawProfile } from '../profile/draw-profile.js';
 import { FakeAgent, type FakeCapture, finished, profileLog, type Script } from './fake-agent.js';
 import { type ServedAgent, type TlsFleet, tlsFleet } from './tls-fleet.js';
@@ -426,3 +426,47 @@ function failureOf(promise: Promise<unknown>) {
     (error: unknown) => toFailure(error),
   );
 }
+
+describe('a host that runs as many captures as it may', () => {
+  /** It refuses the first so many times. */
+  function busyFor(agent: FakeAgent, times: number): void {
+    const start = agent.startCapture.bind(agent);
+    let left = times;
+    agent.startCapture = async (what) => {
+      if (left-- > 0) throw fail('busy', 'this host runs a record capture already: other');
+      return start(what);
+    };
+  }
+
+  it('is waited for, which is told, and the capture has all of its own time then', async () => {
+    await withHosts({ busy: bring('main 3'), free: bring('main 4') });
+    busyFor(agents.busy, 3);
+    // Longer than the whole of it may take: waiting does not count.
+    const { state, merged } = await runJob({ grace: 500 });
+    expect([state, merged]).toEqual(['succeeded', ['busy main 3', 'free main 4']]);
+    const told = events.flatMap((event) => (event.kind === 'host-run' && event.run.host === 'busy' ? [event.run] : []));
+    expect(told.map(({ waitsFor }) => waitsFor)).toContain('this host runs a record capture already: other');
+    expect(told.at(-1)).toMatchObject({ state: 'succeeded', waitsFor: '' });
+  });
+
+  it('is not waited for by hosts that begin together', async () => {
+    await withHosts({ busy: bring('main 3'), free: bring('main 4') });
+    busyFor(agents.busy, 1);
+    const { state, ends } = await runJob({ sync: { lead: 100 } });
+    expect([state, ends]).toEqual(['partial', { busy: 'failed: busy', free: 'succeeded' }]);
+  });
+
+  it('is waited for no longer than somebody wants', async () => {
+    await withHosts({ busy: bring('main 3') });
+    busyFor(agents.busy, Number.POSITIVE_INFINITY);
+    const { id } = await app.submit(request());
+    const stop = new AbortController();
+    const run = app.run(id, {
+      signal: stop.signal,
+      onEvent: (event) => {
+        if (event.kind === 'host-run' && event.run.waitsFor) stop.abort();
+      },
+    });
+    expect((await run).state).toBe('cancelled');
+  });
+});

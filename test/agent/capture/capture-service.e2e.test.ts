@@ -284,7 +284,7 @@ describe('several captures', () => {
     expect(await start('first', spec)).toEqual({ isNew: true });
     expect(await start('first', { ...spec })).toEqual({ isNew: false });
     expect((await failureOf(start('first', { ...spec, duration: 5 }))).code).toBe('conflict');
-    expect((await failureOf(start('second', spec))).code).toBe('refused');
+    expect((await failureOf(start('second', spec))).code).toBe('busy');
     expect(await start('counting', stat({ duration: 600_000 }))).toEqual({ isNew: true });
     const { runningCaptures } = await service.describe(never);
     expect(runningCaptures).toEqual(['first', 'counting']);

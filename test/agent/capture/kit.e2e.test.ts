@@ -138,7 +138,7 @@ describe('a kit', () => {
     await waitForSamples(service, 'long');
     const start = service.startCapture({ captureId: 'second', spec: faultsOf(faulty), requester: 'test' });
     await expect(start).rejects.toMatchObject({
-      failure: { code: 'refused', message: 'this host runs a record capture already: long' },
+      failure: { code: 'busy', message: 'this host runs a record capture already: long' },
     });
     await service.stopCapture('long', false);
     const events = await followed(service, 'long');
