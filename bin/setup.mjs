@@ -1,6 +1,6 @@
 // Set up this checkout: system tools, npm packages, build. Does only what is missing and announces it. Needs nothing but Node.
 //
-//   node bin/setup.mjs [--with-test-tools] [--with-bench-tools] [--quiet-if-ready]
+//   node bin/setup.mjs [--with-test-tools] [--with-container-tools] [--with-bench-tools] [--quiet-if-ready]
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -38,11 +38,22 @@ const TEST_TOOLS = {
     'python3-prometheus-client',
     'the reader that checks our metrics',
   ],
+  'docker-compose': ['docker-compose', 'checking docker-compose.yml'],
   unshare: ['util-linux', 'the namespaces they live in'],
   '/usr/share/gocode/src/github.com/google/pprof': [
     'golang-github-google-pprof-dev',
     'the pprof reader that checks our export',
   ],
+};
+/** For `npm run test:compose`, which starts an engine of its own: the one that Debian's package starts is not used. */
+const CONTAINER_TOOLS = {
+  dockerd: ['docker.io', 'the containers of docker-compose.yml'],
+  docker: ['docker.io', 'the containers of docker-compose.yml'],
+  'docker-compose': ['docker-compose', 'bringing up docker-compose.yml'],
+  mmdebstrap: ['mmdebstrap', 'their base image, without a registry'],
+  ip: ['iproute2', 'the network of the engine'],
+  nsenter: ['util-linux', 'the network of the engine'],
+  unshare: ['util-linux', 'the network of the engine'],
 };
 const BENCH_TOOLS = {
   'parallel-ssh': ['pssh', 'a peer of the benchmark'],
@@ -89,6 +100,7 @@ function installTools() {
   const wanted = {
     ...TOOLS,
     ...(process.argv.includes('--with-test-tools') ? TEST_TOOLS : {}),
+    ...(process.argv.includes('--with-container-tools') ? CONTAINER_TOOLS : {}),
     ...(process.argv.includes('--with-bench-tools') ? BENCH_TOOLS : {}),
   };
   const missing = Object.entries(wanted).filter(([program]) => !has(program));

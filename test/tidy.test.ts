@@ -19,7 +19,7 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8');
 function pathsNamedIn(document: string): string[] {
   const text = read(document).replaceAll(/```[\s\S]*?```/g, '');
   const spans = [...text.matchAll(/`([^`\s]+)`/g), ...text.matchAll(/\]\(([^)#\s]+)/g)].map(([, span]) => span);
-  const top = /^(\.\/)?(profile|proto|agent|controller|test|bench|docs|bin|demo|\.ci)\/[\w./-]*$|^[A-Z]+\.md$/;
+  const top = /^(\.\/)?(profile|proto|agent|controller|test|bench|docs|bin|demo|docker|\.ci)\/[\w./-]*$|^[A-Z]+\.md$/;
   return spans.filter((span) => top.test(span));
 }
 
