@@ -5,6 +5,7 @@ import { type Failure, FailureError, toFailure } from '../../proto/failure.js';
 import { ExportError } from '../export/exporter.js';
 import { UnknownEventError } from '../views/event-columns.js';
 import type { CliSession } from './command.js';
+import { CommandEnd } from './command-end.js';
 import { type CliDependencies, createContext } from './context.js';
 import { draftJob } from './draft-job.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
@@ -30,6 +31,7 @@ export async function runCli(argv: readonly string[], dependencies: CliDependenc
     await program.root.parseAsync([...argv], { from: 'user' });
     return code;
   } catch (error) {
+    if (error instanceof CommandEnd) return error.code;
     return explain(error, io, argv.includes('--json'));
   }
 }

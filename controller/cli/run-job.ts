@@ -7,13 +7,17 @@ import type { App, Host, Job, JobEvent, Rollout } from '../api.js';
 import { parseAdHocHosts } from '../fleet/ad-hoc-hosts.js';
 import { drawSample } from '../fleet/sample.js';
 import { matchesSelector, parseSelector } from '../fleet/selector.js';
+import { CommandEnd } from './command-end.js';
 import type { CommandContext } from './context.js';
+import { EXIT } from './exit-codes.js';
+import { writeJson, writeLines } from './io.js';
 import { jobView } from './job-view.js';
 import { parseDuration } from './options/duration.js';
 import { parseWhole } from './options/numbers.js';
 import { parseQueue, type QueueFlags, type QueueOptions } from './options/queue.js';
 import { parseRollout, parseSample, type RolloutFlags, type SampleOptions } from './options/rollout.js';
 import { parseSync, type SyncFlags, type SyncOptions, syncOf } from './options/sync.js';
+import { UsageError } from './usage-error.js';
 
 /** How long a cancelled job may take to tell all its hosts. */
 const CANCEL_DEADLINE: Milliseconds = 30_000;
@@ -111,6 +115,9 @@ export async function startJob(
   options: JobOptions,
   isPerHost = false,
 ): Promise<Job> {
+  if (options.queue?.isDetached === true && !context.isRemote) {
+    throw new UsageError('--detach: without a server nobody runs the job; give --server, or leave it out');
+  }
   const { sample } = options;
   const drawn =
     sample === undefined ? { hosts } : drawSample(hosts, { ...sample, seed: sample.seed ?? String(context.io.now()) });
@@ -131,8 +138,15 @@ export async function startJob(
     const remedy = `somebody else has to run \`perftrawl jobs approve ${job.id}\`; see then \`perftrawl jobs show ${job.id}\``;
     throw fail('refused', `job ${job.id} is written down and waits for approval`, remedy);
   }
-  if (options.queue?.isDetached === true) return job;
+  if (options.queue?.isDetached === true) return detach(context, job);
   return followJob(context, app, job, 'run', isPerHost);
+}
+
+/** The command ends here: a server goes on with the job. */
+async function detach(context: CommandContext, job: Job): Promise<never> {
+  if (context.isJson) await writeJson(context.io, { job });
+  else await writeLines(context.io.stdout, [job.id]);
+  throw new CommandEnd(EXIT.ok);
 }
 
 /** Run or resume a job, shown on stderr. @param isPerHost counters of each host apart */

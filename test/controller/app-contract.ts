@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { App, Host, JobEvent, JobRequest, RunOptions } from '../../controller/api.js';
 import type { TopQuestion } from '../../controller/questions/top-question.js';
+import type { ScheduleDefinition } from '../../controller/schedule/schedule.js';
 import type { TopProgress } from '../../controller/store/top-query.js';
 import { type Failure, toFailure } from '../../proto/failure.js';
 import { drawProfile } from '../profile/draw-profile.js';
@@ -271,6 +272,56 @@ export function appContract(
       expect(await failureOf(app.trigger(other.id, [], { who: 'me', reason: '' }, signal))).toMatchObject({
         code: 'bad-request',
       });
+    });
+
+    it('finds jobs by what is known of them', async () => {
+      const [web1, web2] = [app.hosts('name=web1'), app.hosts('name=web2')];
+      const first = await app.submit({ ...request(web1), note: 'slow after the upgrade', labels: { ticket: 'OPS-1' } });
+      const second = await app.submit({ ...request(web2), team: 'db', priority: 'high', labels: { ticket: 'OPS-2' } });
+      const ids = async (filter: object) => (await app.jobs({ limit: 10, ...filter })).map(({ id }) => id);
+      expect(await ids({ search: 'upgr slow' })).toEqual([first.id]);
+      expect(await ids({ labels: { ticket: 'OPS-2' } })).toEqual([second.id]);
+      expect(await ids({ labels: { ticket: 'OPS-2' }, host: 'web1' })).toEqual([]);
+      expect(await ids({ team: 'db', since: 1, until: Date.now() + 60_000 })).toEqual([second.id]);
+      expect(await ids({ before: second.id })).not.toContain(second.id);
+      expect(second.request).toMatchObject({ team: 'db', priority: 'high' });
+      for (const { id } of [first, second]) await app.cancel(id, signal);
+    });
+
+    it('keeps schedules, says when they are due, and runs them at once', async () => {
+      const { hosts: _chosen, requester: _own, buildHost: _none, ...job } = request([]);
+      const definition: ScheduleDefinition = {
+        ...{ name: 'nightly', timing: { kind: 'cron', pattern: '0 3 * * *' }, timeZone: 'Europe/Berlin' },
+        ...{ windows: ['mon-fri'], blackouts: [], jitter: 0, overlap: 'skip', missed: 'once', tolerance: 60_000 },
+        ...{ retention: { count: 5 }, job: { ...job, selectorText: 'name=web1' } },
+      };
+      const added = await app.schedules.add(definition, 'me@here');
+      expect(added).toMatchObject({ state: 'active', definition: { ...definition, job: definition.job } });
+      expect(await failureOf(app.schedules.add(definition, 'me@here'))).toMatchObject({ code: 'conflict' });
+      const wrong = { ...definition, name: 'x', timing: { kind: 'cron', pattern: 'never' } } as const;
+      expect(await failureOf(app.schedules.add(wrong, 'me@here'))).toMatchObject({ code: 'bad-request' });
+      expect((await app.schedules.list()).map((schedule) => schedule.definition.name)).toEqual(['nightly']);
+      const times = await app.schedules.next('nightly', 3);
+      expect([times.length, times[0]]).toEqual([3, added.nextDue]);
+      const id = await app.schedules.runNow('nightly', 'me@here');
+      const job1 = await app.run(id, { signal, onEvent: () => undefined });
+      expect([job1.state, job1.request.schedule?.name]).toEqual(['succeeded', 'nightly']);
+      expect(await app.schedules.history('nightly', 5)).toMatchObject([{ state: 'fired', jobId: id }]);
+      expect((await app.jobs({ limit: 5, schedule: 'nightly' })).map((one) => one.id)).toEqual([id]);
+      expect((await app.schedules.pause('nightly')).state).toBe('paused');
+      expect(await app.schedules.next('nightly', 3)).toEqual([]);
+      expect((await app.schedules.resume('nightly')).nextDue).toBe(added.nextDue);
+      await app.schedules.remove('nightly');
+      expect(await failureOf(app.schedules.get('nightly'))).toMatchObject({ code: 'not-found' });
+    });
+
+    it('keeps the quotas of teams', async () => {
+      const quota = { name: 'db', weight: 2, mostJobs: 3, mostHosts: 100 };
+      expect(await app.teams.set(quota)).toEqual(quota);
+      expect(await app.teams.list()).toContainEqual(quota);
+      expect(await failureOf(app.teams.set({ ...quota, weight: -1 }))).toMatchObject({ code: 'bad-request' });
+      await app.teams.reset('db');
+      expect(await failureOf(app.teams.reset('db'))).toMatchObject({ code: 'not-found' });
     });
 
     it('keeps users', async () => {

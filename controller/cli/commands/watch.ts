@@ -13,6 +13,7 @@ import { reportJob } from '../job-report.js';
 import { parseDuration, parseInterval } from '../options/duration.js';
 import { EventArguments, parseEvents } from '../options/events.js';
 import { parseWhole } from '../options/numbers.js';
+import { QUEUE_OPTIONS } from '../options/queue.js';
 import {
   DEFAULT_EVENT,
   DEFAULT_FREQUENCY,
@@ -21,6 +22,7 @@ import {
   type RecordingFlags,
 } from '../options/recording.js';
 import { parseRestraint, RESTRAINT_OPTIONS, type RestraintFlags } from '../options/restraint.js';
+import { ROLLOUT_OPTIONS } from '../options/rollout.js';
 import { parseTarget, type TargetOptions } from '../options/target.js';
 import { failureText } from '../render/failure-text.js';
 import { describeSpec } from '../render/spec-text.js';
@@ -187,6 +189,14 @@ export function watchCommand(session: CliSession) {
     .addOption(HOST_OPTIONS.hosts)
     .addOption(RESTRAINT_OPTIONS.budget)
     .addOption(RESTRAINT_OPTIONS.evenIfBusy)
+    .addOption(ROLLOUT_OPTIONS.sample)
+    .addOption(ROLLOUT_OPTIONS.stratify)
+    .addOption(ROLLOUT_OPTIONS.seed)
+    .addOption(QUEUE_OPTIONS.label)
+    .addOption(QUEUE_OPTIONS.spread)
+    .addOption(QUEUE_OPTIONS.team)
+    .addOption(QUEUE_OPTIONS.priority)
+    .addOption(QUEUE_OPTIONS.detach)
     .option('--max-parallel <hosts>', 'most hosts at a time; the others wait for the end of a watch', '1000')
     .option('--grace <duration>', 'per host, on top of --for: connecting, symbolizing, fetching', JOB_DEFAULTS.grace)
     .option('--note <text>', 'to find the job again', JOB_DEFAULTS.note)

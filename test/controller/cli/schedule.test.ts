@@ -160,10 +160,9 @@ describe('schedules', () => {
 
 describe('a job of a team', () => {
   it('is asked for with its team, priority and labels, and not waited for', async () => {
-    const { code, stderr } = await run(['record', '--team', 'db', '--priority', 'high', '-l', 'a=b=c', '--detach'], {
-      app,
-    });
-    expect([code, stderr]).toEqual([0, '']);
+    const args = ['record', '--team', 'db', '--priority', 'high', '-l', 'a=b=c', '--detach'];
+    const { code, stdout, stderr } = await run(['--server', 'https://there:7450', ...args], { app });
+    expect([code, stdout, stderr]).toEqual([0, 'job1\n', '']);
     expect(app.submitted).toMatchObject({ team: 'db', priority: 'high', labels: { a: 'b=c' } });
     expect(app.calls).not.toContain('run job1');
   });
@@ -173,6 +172,7 @@ describe('a job of a team', () => {
     [['--priority', 'urgent'], '--priority'],
     [['-l', 'nolabel'], "--label: 'nolabel' is no KEY=VALUE"],
     [['--spread', 'wide'], '--spread'],
+    [['--detach'], '--detach: without a server nobody runs the job'],
   ])('refuses %j', async (args, message) => {
     expect(await run(['record', ...args], { app })).toMatchObject({
       code: 2,
