@@ -289,7 +289,8 @@ export function appContract(
     });
 
     it('keeps schedules, says when they are due, and runs them at once', async () => {
-      const { hosts: _chosen, requester: _own, buildHost: _none, ...job } = request([]);
+      const { spec, maxParallel, grace, note } = request([]);
+      const job = { spec, maxParallel, grace, note };
       const definition: ScheduleDefinition = {
         ...{ name: 'nightly', timing: { kind: 'cron', pattern: '0 3 * * *' }, timeZone: 'Europe/Berlin' },
         ...{ windows: ['mon-fri'], blackouts: [], jitter: 0, overlap: 'skip', missed: 'once', tolerance: 60_000 },
