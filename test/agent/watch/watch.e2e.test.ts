@@ -140,7 +140,7 @@ describe('a watch', () => {
     const firing = await firstFiring('w');
     expect(firing.capture).toMatchObject({
       ok: false,
-      failure: { code: 'refused', message: expect.stringContaining('other') },
+      failure: { code: 'busy', message: expect.stringContaining('other') },
     });
     await service.stopCapture('other', true);
     const events = await followed(service, 'w');
