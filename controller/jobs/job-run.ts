@@ -289,9 +289,9 @@ class JobRun {
 
   /** The result first, then the state: whoever resumes the job in between stores the same result once more. */
   async #keep(host: Host, record: RunRecord, result: CaptureResult, facts: HostRunEnd['facts']): Promise<void> {
-    const { chunks, series, histograms, text } = result;
+    const { chunks, profile, series, histograms, text } = result;
     const key = { jobId: this.#job.id, host: host.name };
-    await this.#tools.samples.put(key, { chunks, series, histograms, text }, this.#owner);
+    await this.#tools.samples.put(key, { chunks, profile, series, histograms, text }, this.#owner);
     const addition = this.#aggregate.add(host.name, result);
     if (addition.kind === 'held') await record.update({ ...facts, state: 'fetching' });
     else if (addition.kind === 'merged') await this.#succeed(host, record, facts);

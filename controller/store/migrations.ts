@@ -262,6 +262,17 @@ const migrations: readonly Migration[] = [
     version: 10,
     sql: ({ int }) => `alter table jobs add column stop_requested ${int} not null default 0`,
   },
+  {
+    version: 11,
+    sql: ({ text, blob }) => `
+      create table capture_totals (
+        job_id ${text} not null,
+        host ${text} not null,
+        rows_of ${text} not null,
+        data ${blob} not null,
+        primary key (job_id, host, rows_of)
+      )`,
+  },
 ];
 
 /** The version that this program writes. */

@@ -1,6 +1,7 @@
 // Results: profiles as the chunks they travelled in, counter series, histograms over time, lines of text; of each host, and merged.
 import type { CounterSeries } from '../../profile/counter-series.js';
 import type { HistogramSeries } from '../../profile/histogram-series.js';
+import type { Profile } from '../../profile/profile.js';
 import type { TextLine } from '../../profile/text-line.js';
 import type { ProfileChunk } from '../../proto/profile-codec.js';
 import type { TopAnswer, TopOptions, TopQuery } from './top-query.js';
@@ -14,6 +15,8 @@ export interface ResultKey {
 export interface Result {
   /** All chunks of one profile, in order; empty when there is no profile. */
   readonly chunks: readonly ProfileChunk[];
+  /** What the chunks say, of whoever has it: it need not be decoded once more. */
+  readonly profile?: Profile | undefined;
   readonly series: CounterSeries | undefined;
   readonly histograms: HistogramSeries | undefined;
   /** Of one host only: merged text is read host by host. */

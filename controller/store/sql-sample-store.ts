@@ -1,10 +1,12 @@
 // The SampleStore in SQLite: profiles as rows of compressed chunks, all else as one blob each.
 import { sql } from 'kysely';
-import { fail } from '../../proto/failure.js';
-import type { ProfileChunk } from '../../proto/profile-codec.js';
+import { fail, toFailure } from '../../proto/failure.js';
+import { type DecodeLimits, decodeProfile, type ProfileChunk } from '../../proto/profile-codec.js';
+import { TOTALS_OF, type TotalsOf } from '../views/profile-totals.js';
+import { encodeTotals, totalsOfProfile } from './capture-totals.js';
 import { decodeHistograms, encodeHistograms } from './histogram-columns.js';
 import { checkOwner } from './job-fence.js';
-import type { ResultKey, SampleStore } from './sample-store.js';
+import type { Result, ResultKey, SampleStore } from './sample-store.js';
 import { decodeSeries, encodeSeries } from './series-columns.js';
 import type { SqlDatabase } from './sql-database.js';
 import type { ProfileChunkTable } from './tables.js';
@@ -13,6 +15,9 @@ import { topOfProfiles } from './top-of-profiles.js';
 
 const blobTables = ['counter_series', 'histogram_series', 'text_lines'] as const;
 type BlobTableName = (typeof blobTables)[number];
+
+/** Larger profiles are not decoded to store them: questions read them themselves. */
+const TOTALS_LIMITS: DecodeLimits = { maxRawBytes: 256 * 1024 ** 2, maxRows: 32 * 1024 ** 2 };
 
 /** The store does not own the database: whoever opened it closes it. */
 export function sqlSampleStore({ db, guard, where, engine }: SqlDatabase): SampleStore {
@@ -43,12 +48,26 @@ export function sqlSampleStore({ db, guard, where, engine }: SqlDatabase): Sampl
     }
   }
 
+  const storedTotals = (keys: readonly ResultKey[], of: TotalsOf): Promise<readonly (Uint8Array | undefined)[]> =>
+    guard('reading totals', async () => {
+      const wanted = sql.join(keys.map((key) => sql`(${key.jobId}, ${hostColumn(key)})`));
+      const rows = await db
+        .selectFrom('capture_totals')
+        .select(['job_id', 'host', 'data'])
+        .where('rows_of', '=', of)
+        .where(sql<boolean>`(job_id, host) in (values ${wanted})`)
+        .execute();
+      const found = new Map(rows.map(({ job_id, host, data }) => [JSON.stringify([job_id, host]), data]));
+      return keys.map((key) => found.get(JSON.stringify([key.jobId, hostColumn(key)])));
+    });
+
   return {
     put: (key, result, owner) =>
       guard('storing a result', async () => {
         const job_id = key.jobId;
         const host = hostColumn(key);
         const { series, histograms, text } = result;
+        const totals = key.host === undefined ? [] : totalsOf(result);
         const blobs: Record<BlobTableName, Uint8Array | undefined> = {
           counter_series: series === undefined ? undefined : encodeSeries(series),
           histogram_series: histograms === undefined ? undefined : encodeHistograms(histograms),
@@ -66,6 +85,11 @@ export function sqlSampleStore({ db, guard, where, engine }: SqlDatabase): Sampl
             await change.deleteFrom(table).where('job_id', '=', job_id).where('host', '=', host).execute();
             const data = blobs[table];
             if (data !== undefined) await change.insertInto(table).values({ job_id, host, data }).execute();
+          }
+          await change.deleteFrom('capture_totals').where('job_id', '=', job_id).where('host', '=', host).execute();
+          if (totals.length > 0) {
+            const rows = totals.map(({ of, data }) => ({ job_id, host, rows_of: of, data }));
+            await change.insertInto('capture_totals').values(rows).execute();
           }
           if (owner !== undefined) await checkOwner(change, engine, job_id, owner);
         });
@@ -86,12 +110,12 @@ export function sqlSampleStore({ db, guard, where, engine }: SqlDatabase): Sampl
       return data === undefined ? [] : decodeText(data, `${where}: text of ${key.jobId}`);
     },
 
-    topFunctions: (query, options) => topOfProfiles(chunks, query, options),
+    topFunctions: (query, options) => topOfProfiles({ chunks, totals: storedTotals }, query, options),
 
     bytesOf: (jobId) =>
       guard('measuring results', async () => {
         let bytes = 0;
-        for (const table of ['profile_chunks', ...blobTables] as const) {
+        for (const table of ['profile_chunks', 'capture_totals', ...blobTables] as const) {
           const row = await db
             .selectFrom(table)
             .select(sql<number | null>`sum(length(data))`.as('bytes'))
@@ -106,6 +130,7 @@ export function sqlSampleStore({ db, guard, where, engine }: SqlDatabase): Sampl
       guard('deleting results', async () => {
         await db.transaction().execute(async (change) => {
           await change.deleteFrom('profile_chunks').where('job_id', '=', jobId).execute();
+          await change.deleteFrom('capture_totals').where('job_id', '=', jobId).execute();
           for (const table of blobTables) await change.deleteFrom(table).where('job_id', '=', jobId).execute();
         });
       }),
@@ -115,6 +140,22 @@ export function sqlSampleStore({ db, guard, where, engine }: SqlDatabase): Sampl
 /** Host names are never empty. */
 function hostColumn(key: ResultKey): string {
   return key.host ?? '';
+}
+
+/** None of a result without a profile, and of a profile that is damaged or too large: it is stored all the same. */
+function totalsOf({ chunks, profile }: Result): { readonly of: TotalsOf; readonly data: Uint8Array }[] {
+  if (chunks.length === 0) return [];
+  try {
+    const read = profile ?? decodeProfile(chunks, TOTALS_LIMITS);
+    return TOTALS_OF.flatMap((of) => {
+      const data = encodeTotals(totalsOfProfile(read, of));
+      return data === undefined ? [] : [{ of, data: Buffer.from(data) }];
+    });
+  } catch (error) {
+    const { code } = toFailure(error);
+    if (code !== 'bad-data' && code !== 'exhausted') throw error;
+    return [];
+  }
 }
 
 function toColumns(chunk: ProfileChunk): Omit<ProfileChunkTable, 'job_id' | 'host' | 'position'> {

@@ -8,6 +8,7 @@ export interface Tables {
   counter_series: BlobTable;
   histogram_series: BlobTable;
   text_lines: BlobTable;
+  capture_totals: CaptureTotalsTable;
   users: UserTable;
   approval_decisions: ApprovalDecisionTable;
   pending_releases: PendingReleaseTable;
@@ -83,6 +84,16 @@ export interface BlobTable {
   job_id: string;
   host: string;
   /** Brotli of the JSON that series-columns.ts, histogram-columns.ts and text-columns.ts make. */
+  data: Uint8Array;
+}
+
+/** What a profile says about each function, process or object file; none for profiles that have to be read themselves. */
+export interface CaptureTotalsTable {
+  job_id: string;
+  host: string;
+  /** `functions`, `comms` or `objects`. */
+  rows_of: string;
+  /** As capture-totals.ts makes it. */
   data: Uint8Array;
 }
 

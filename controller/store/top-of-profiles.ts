@@ -1,13 +1,13 @@
-// Answers a TopQuery by reading profiles one by one: for stores that cannot add up stacks themselves. Memory grows with distinct rows alone.
+// Answers a TopQuery capture by capture: for stores that cannot add up stacks themselves. Memory grows with distinct rows alone.
 import { setImmediate } from 'node:timers/promises';
-import { eventsOf } from '../../profile/folded.js';
 import { type Loss, mergeLosses } from '../../profile/loss.js';
-import type { Profile } from '../../profile/profile.js';
 import { type SampleType, weightOf } from '../../profile/sample-type.js';
 import { fail, toFailure } from '../../proto/failure.js';
 import { type ProfileChunk, ProfileDecoder } from '../../proto/profile-codec.js';
-import { type ProfileTotals, profileTotals } from '../views/profile-totals.js';
+import type { ProfileTotals, TotalsOf } from '../views/profile-totals.js';
+import { type CaptureTotals, decodeTotals, totalsOfProfile } from './capture-totals.js';
 import type { ResultKey } from './sample-store.js';
+import { TextPool } from './text-pool.js';
 import type {
   LeftOut,
   LeftOutReason,
@@ -24,34 +24,75 @@ const MOST_ROWS = 1_000_000;
 /** Distinct pairs of a reason and a detail; others are told without their detail. */
 const MOST_REASONS = 50;
 
+/** Captures whose totals are read at a time: one query, and some megabytes of memory. */
+const BATCH = 64;
+
+export interface TopSources {
+  /** Blobs of `encodeTotals`, in the order of `captures`; undefined where there is none. */
+  totals(captures: readonly ResultKey[], of: TotalsOf): Promise<readonly (Uint8Array | undefined)[]>;
+  /** Of one profile; read where there are no totals that can be read. */
+  chunks(key: ResultKey): AsyncIterable<ProfileChunk>;
+}
+
 /** @throws FailureError 'exhausted' for more distinct rows than memory should hold; those of the store */
 export async function topOfProfiles(
-  chunks: (key: ResultKey) => AsyncIterable<ProfileChunk>,
+  sources: TopSources,
   query: TopQuery,
   { signal, onProgress }: TopOptions,
 ): Promise<TopAnswer> {
   const reading = new Reading(query);
+  const pool = new TextPool();
   // Group by group and host by host: only one of each is added up at a time.
   const captures = [...query.captures].sort(byGroupAndHost);
+  let blobs: readonly (Uint8Array | undefined)[] = [];
   for (const [done, capture] of captures.entries()) {
     onProgress?.({ done, of: captures.length });
     // Others have to be served meanwhile, and decoding does not wait for anything.
     await setImmediate();
     signal.throwIfAborted();
+    if (done % BATCH === 0) blobs = await readTotals(sources, captures.slice(done, done + BATCH), query.of);
     reading.begin(capture);
-    const profile = await readProfile(chunks, capture);
-    if (profile === undefined) reading.leaveOut('no-profile', '');
-    else if ('unreadable' in profile) reading.leaveOut('unreadable', profile.unreadable);
-    else reading.add(capture, profile);
+    const blob = blobs[done % BATCH];
+    if (blob !== undefined && addStored(reading, capture, blob, pool)) continue;
+    const totals = await readProfile(sources, capture, query.of);
+    if (totals === undefined) reading.leaveOut('no-profile', '');
+    else if ('unreadable' in totals) reading.leaveOut('unreadable', totals.unreadable);
+    else reading.add(capture, totals);
   }
   onProgress?.({ done: captures.length, of: captures.length });
   return reading.answer();
 }
 
+/** None where they cannot be read: the profiles may be sound. */
+async function readTotals(
+  sources: TopSources,
+  captures: readonly TopCapture[],
+  of: TotalsOf,
+): Promise<readonly (Uint8Array | undefined)[]> {
+  try {
+    return await sources.totals(captures, of);
+  } catch (error) {
+    if (toFailure(error).code !== 'bad-data') throw error;
+    return [];
+  }
+}
+
+/** @returns false when the totals cannot be read: nothing of them is in the answer then */
+function addStored(reading: Reading, capture: TopCapture, blob: Uint8Array, pool: TextPool): boolean {
+  try {
+    reading.add(capture, decodeTotals(blob, `totals of ${capture.jobId}`, pool));
+    return true;
+  } catch (error) {
+    if (toFailure(error).code !== 'bad-data') throw error;
+    return false;
+  }
+}
+
 async function readProfile(
-  chunks: (key: ResultKey) => AsyncIterable<ProfileChunk>,
+  { chunks }: TopSources,
   { jobId, host }: TopCapture,
-): Promise<Profile | { readonly unreadable: string } | undefined> {
+  of: TotalsOf,
+): Promise<CaptureTotals | { readonly unreadable: string } | undefined> {
   const decoder = new ProfileDecoder();
   let isEmpty = true;
   try {
@@ -59,7 +100,7 @@ async function readProfile(
       decoder.push(chunk);
       isEmpty = false;
     }
-    return isEmpty ? undefined : decoder.finish();
+    return isEmpty ? undefined : totalsOfProfile(decoder.finish(), of);
   } catch (error) {
     const { code, message } = toFailure(error);
     // One damaged profile is no reason to answer nothing; a store that fails is.
@@ -94,21 +135,19 @@ class Reading {
     this.#group = new GroupSums(group, this.#query);
   }
 
-  add({ jobId, host }: TopCapture, profile: Profile): void {
-    const events = eventsOf(profile);
-    this.#event ??= events[0];
-    const event = this.#event;
-    if (event === undefined || !events.includes(event)) {
-      this.leaveOut('other-event', events.join(', '));
+  add({ jobId, host }: TopCapture, { events, duration, losses }: CaptureTotals): void {
+    this.#event ??= events[0]?.event;
+    const found = events.find(({ event }) => event === this.#event);
+    if (found === undefined) {
+      this.leaveOut('other-event', events.map(({ event }) => event).join(', '));
       return;
     }
-    const type = profile.sampleTypes[2 * events.indexOf(event) + 1];
-    this.#type ??= type;
-    if (type.unit !== this.#type.unit) {
-      this.leaveOut('other-unit', type.unit);
+    this.#type ??= found.type;
+    if (found.type.unit !== this.#type.unit) {
+      this.leaveOut('other-unit', found.type.unit);
       return;
     }
-    const totals = profileTotals(profile, event, this.#query.of);
+    const totals = found.totals();
     const { all } = totals;
     this.#group?.add(host, totals);
     this.#captures++;
@@ -116,8 +155,8 @@ class Reading {
     this.#hosts.add(host);
     this.#samples += all.samples;
     this.#weight += all.weight;
-    this.#recorded += profile.duration;
-    this.#losses = mergeLosses([this.#losses, profile.losses.map(({ kind, count }) => ({ kind, count, detail: '' }))]);
+    this.#recorded += duration;
+    this.#losses = mergeLosses([this.#losses, losses]);
   }
 
   leaveOut(reason: LeftOutReason, detail: string): void {

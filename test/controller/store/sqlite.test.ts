@@ -24,7 +24,7 @@ function undoQueue(raw: Database.Database): void {
     raw.exec(`alter table jobs drop column ${column}`);
   }
   raw.exec('alter table users drop column team; alter table jobs drop column stop_requested');
-  for (const table of ['job_terms', 'teams', 'queue_turn', 'schedules', 'schedule_ticks', 'leases']) {
+  for (const table of ['job_terms', 'teams', 'queue_turn', 'schedules', 'schedule_ticks', 'leases', 'capture_totals']) {
     raw.exec(`drop table ${table}`);
   }
 }
@@ -54,6 +54,7 @@ describe('the database file', () => {
       { version: 8, applied: 1 },
       { version: 9, applied: 1 },
       { version: 10, applied: 1 },
+      { version: 11, applied: 1 },
     ]);
     expect(raw.pragma('journal_mode', { simple: true })).toBe('wal');
     raw.close();
