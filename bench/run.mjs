@@ -1,9 +1,9 @@
 // `npm run bench`: how fast, against whom. Makes its own captures in a temporary directory and prints a table; a whole run, not --quick,
 // also writes it to bench/RESULTS.md.
 //
-//   node bench/run.mjs [--quick] [--only=fold,live,idle,fleet,ssh] [--bin=FILE] [--agents=N] [--rounds=N]
+//   node bench/run.mjs [--quick] [--only=fold,live,idle,fleet,ssh,store] [--bin=FILE] [--agents=N] [--rounds=N] [--captures=N]
 //
-// --agents and --rounds are of fleet: simulated agents (1000), and jobs of each kind (3). Takes about 20 minutes and 3 GB of disk; --quick about 3 minutes, with captures too small for some of the demands.
+// --agents and --rounds are of fleet: simulated agents (1000), and jobs of each kind (3); --captures of store (1000). Takes about 20 minutes and 3 GB of disk; --quick about 3 minutes, with captures too small for some of the demands.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -18,13 +18,15 @@ import { idleRows, liveRows } from './live-rows.mjs';
 import { environmentNotes } from './measure.mjs';
 import { machine, markdown } from './report.mjs';
 import { sshRows } from './ssh-rows.mjs';
+import { storeRows } from './store-rows.mjs';
 
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'fold,live,idle,fleet,ssh' },
+    only: { type: 'string', default: 'fold,live,idle,fleet,ssh,store' },
     agents: { type: 'string' },
     rounds: { type: 'string' },
+    captures: { type: 'string' },
     bin: { type: 'string', default: fileURLToPath(new URL('../bin/perftrawl', import.meta.url)) },
   },
 });
@@ -67,6 +69,7 @@ try {
   if (parts.has('idle')) add(await idleRows(context));
   if (parts.has('fleet')) add(await fleetRows(context, { hosts: values.agents, rounds: values.rounds }));
   if (parts.has('ssh')) add(await sshRows(context));
+  if (parts.has('store')) add(await storeRows(context, { captures: values.captures }));
 } finally {
   await rm(directory, { recursive: true, force: true });
 }
@@ -82,7 +85,7 @@ const text = markdown(rows, {
   ],
 });
 process.stdout.write(text);
-if (parts.size === 5 && !isQuick) await writeFile(new URL('RESULTS.md', import.meta.url), text);
+if (parts.size === 6 && !isQuick) await writeFile(new URL('RESULTS.md', import.meta.url), text);
 log(rows.some((row) => row.isMet === false) ? 'done; not every demand is met' : 'done');
 
 /** hotspot is a peer of one row. It is installed where it is missing and this is Debian and root. */
