@@ -23,7 +23,7 @@ for (const name of names) {
   };
   void keepDialing(
     {
-      addresses: [{ host: '127.0.0.1', port: Number(port) }],
+      address: { host: '127.0.0.1', port: Number(port) },
       readIdentity: () => readDialIdentity(files),
       instance: randomUUID(),
       version: '0.0.0',
