@@ -191,28 +191,30 @@ export function addLeftOut(counts: Map<string, LeftOut>, reason: LeftOutReason, 
   counts.set(key, { reason, detail: told, captures: (counts.get(key)?.captures ?? 0) + 1 });
 }
 
-interface Sum {
-  readonly name: string;
-  readonly object: string;
-  readonly self: { samples: number; weight: number };
-  readonly total: { samples: number; weight: number };
-  /** Weights of the host that is being read. */
-  hostSelf: number;
-  hostTotal: number;
-  /** Of the hosts that have ended: their shares added up. */
-  selfShares: number;
-  totalShares: number;
-}
+/** Sums of a row, side by side: rows are met in any order, and each is one line of the processor's cache. */
+const SELF_SAMPLES = 0;
+const SELF_WEIGHT = 1;
+const TOTAL_SAMPLES = 2;
+const TOTAL_WEIGHT = 3;
+/** Weights of the host that is being read. */
+const HOST_SELF = 4;
+const HOST_TOTAL = 5;
+/** Of the hosts that have ended: their shares added up. */
+const SELF_SHARES = 6;
+const TOTAL_SHARES = 7;
+const SUMS = 8;
 
 /** One group: the sums of all its hosts, and of the host that is being read where each counts the same. */
 class GroupSums {
   readonly name: string;
   readonly #query: TopQuery;
   /** By object, then by name. */
-  readonly #sums = new Map<string, Map<string, Sum>>();
-  #rowCount = 0;
-  /** Those that the host has. */
-  #ofHost: Sum[] = [];
+  readonly #rows = new Map<string, Map<string, number>>();
+  readonly #names: string[] = [];
+  readonly #objects: string[] = [];
+  #sums = new Float64Array(1024 * SUMS);
+  /** Where the sums of the rows that the host has begin. */
+  #ofHost: number[] = [];
   #host: string | undefined;
   #hostWeight = 0;
   #hosts = 0;
@@ -247,7 +249,7 @@ class GroupSums {
     const { sortBy, limit } = this.#query;
     const byShare = sortBy === 'self' ? 'selfShare' : 'totalShare';
     const rows: TopRow[] = [];
-    for (const sums of this.#sums.values()) for (const sum of sums.values()) rows.push(this.#rowOf(sum));
+    for (let row = 0; row < this.#names.length; row++) rows.push(this.#rowOf(row));
     rows.sort((a, b) => b[byShare] - a[byShare] || b.totalShare - a.totalShare || compareRows(a, b));
     return {
       ...{ group: this.name, captures: this.#captures, hosts: this.#hosts },
@@ -256,65 +258,71 @@ class GroupSums {
   }
 
   #addRow(totals: ProfileTotals, row: number): void {
-    const sum = this.#sumOf(totals.names[row], totals.objects[row]);
-    sum.self.samples += totals.selfSamples[row];
-    sum.self.weight += totals.selfWeight[row];
-    sum.total.samples += totals.totalSamples[row];
-    sum.total.weight += totals.totalWeight[row];
+    const at = SUMS * this.#rowNumber(totals.names[row], totals.objects[row]);
+    const sums = this.#sums;
+    sums[at + SELF_SAMPLES] += totals.selfSamples[row];
+    sums[at + SELF_WEIGHT] += totals.selfWeight[row];
+    sums[at + TOTAL_SAMPLES] += totals.totalSamples[row];
+    sums[at + TOTAL_WEIGHT] += totals.totalWeight[row];
     if (!this.#query.eachHostEqual || totals.totalWeight[row] === 0) return;
-    if (sum.hostTotal === 0) this.#ofHost.push(sum);
-    sum.hostSelf += totals.selfWeight[row];
-    sum.hostTotal += totals.totalWeight[row];
+    if (sums[at + HOST_TOTAL] === 0) this.#ofHost.push(at);
+    sums[at + HOST_SELF] += totals.selfWeight[row];
+    sums[at + HOST_TOTAL] += totals.totalWeight[row];
   }
 
-  #sumOf(name: string, object: string): Sum {
-    let sums = this.#sums.get(object);
-    if (sums === undefined) {
-      sums = new Map();
-      this.#sums.set(object, sums);
+  #rowNumber(name: string, object: string): number {
+    let rows = this.#rows.get(object);
+    if (rows === undefined) {
+      rows = new Map();
+      this.#rows.set(object, rows);
     }
-    let sum = sums.get(name);
-    if (sum === undefined) {
-      if (++this.#rowCount > MOST_ROWS) {
-        throw fail(
-          'exhausted',
-          `the profiles have more than ${MOST_ROWS} different ${this.#query.of}`,
-          'ask for fewer captures (--on, --since, --until), or --by dso or comm',
-        );
-      }
-      const nothing = () => ({ samples: 0, weight: 0 });
-      sum = {
-        ...{ name, object, self: nothing(), total: nothing() },
-        ...{ hostSelf: 0, hostTotal: 0, selfShares: 0, totalShares: 0 },
-      };
-      sums.set(name, sum);
+    const known = rows.get(name);
+    if (known !== undefined) return known;
+    if (this.#names.length === MOST_ROWS) {
+      throw fail(
+        'exhausted',
+        `the profiles have more than ${MOST_ROWS} different ${this.#query.of}`,
+        'ask for fewer captures (--on, --since, --until), or --by dso or comm',
+      );
     }
-    return sum;
+    const row = this.#names.push(name) - 1;
+    this.#objects.push(object);
+    rows.set(name, row);
+    if (SUMS * this.#names.length > this.#sums.length) {
+      const bigger = new Float64Array(2 * this.#sums.length);
+      bigger.set(this.#sums);
+      this.#sums = bigger;
+    }
+    return row;
   }
 
   #endHost(): void {
+    const sums = this.#sums;
     if (this.#hostWeight > 0) {
       this.#weighedHosts++;
-      for (const sum of this.#ofHost) {
-        sum.selfShares += sum.hostSelf / this.#hostWeight;
-        sum.totalShares += sum.hostTotal / this.#hostWeight;
+      for (const at of this.#ofHost) {
+        sums[at + SELF_SHARES] += sums[at + HOST_SELF] / this.#hostWeight;
+        sums[at + TOTAL_SHARES] += sums[at + HOST_TOTAL] / this.#hostWeight;
       }
     }
-    for (const sum of this.#ofHost) {
-      sum.hostSelf = 0;
-      sum.hostTotal = 0;
+    for (const at of this.#ofHost) {
+      sums[at + HOST_SELF] = 0;
+      sums[at + HOST_TOTAL] = 0;
     }
     this.#ofHost = [];
     this.#hostWeight = 0;
   }
 
-  #rowOf({ name, object, self, total, selfShares, totalShares }: Sum): TopRow {
+  #rowOf(row: number): TopRow {
+    const sums = this.#sums.subarray(SUMS * row, SUMS * (row + 1));
+    const self = { samples: sums[SELF_SAMPLES], weight: sums[SELF_WEIGHT] };
+    const total = { samples: sums[TOTAL_SAMPLES], weight: sums[TOTAL_WEIGHT] };
     const isEqual = this.#query.eachHostEqual;
     const share = (part: number, whole: number) => (whole === 0 ? 0 : part / whole);
     return {
-      ...{ name, object, self, total },
-      selfShare: isEqual ? share(selfShares, this.#weighedHosts) : share(self.weight, this.#weight),
-      totalShare: isEqual ? share(totalShares, this.#weighedHosts) : share(total.weight, this.#weight),
+      ...{ name: this.#names[row], object: this.#objects[row], self, total },
+      selfShare: isEqual ? share(sums[SELF_SHARES], this.#weighedHosts) : share(self.weight, this.#weight),
+      totalShare: isEqual ? share(sums[TOTAL_SHARES], this.#weighedHosts) : share(total.weight, this.#weight),
     };
   }
 }
