@@ -54,6 +54,16 @@ export class ComposeFleet {
     await this.compose(['up', '--build', '-d'], BUILD_TIMEOUT);
   }
 
+  /** The images are there. */
+  async upAgain(): Promise<void> {
+    await this.compose(['up', '--no-build', '-d'], BUILD_TIMEOUT);
+  }
+
+  /** What docker-compose calls a volume of docker-compose.yml. */
+  volume(name: string): string {
+    return `${PROJECT}_${name}`;
+  }
+
   /** Typed by somebody with access to the machine of the containers. */
   perftrawl(service: string, ...args: string[]): Promise<ToolResult> {
     return runTool('docker-compose', ['exec', '-T', service, 'perftrawl', ...args], {

@@ -117,12 +117,21 @@ it('knows its agents again when they have been restarted', async () => {
   await recordThrough('controller-1');
 });
 
+it('takes a host back whose identity was lost, as docs/docker.md says', async () => {
+  await fleet.json('controller-1', 'hosts', 'forget', 'agent-1');
+  await fleet.compose(['rm', '--stop', '--force', 'agent-1']);
+  await engine.docker(['volume', 'rm', fleet.volume('agent-1-state')]);
+  await fleet.upAgain();
+  await fleet.healthy('agent-1');
+  await recordThrough('controller-2');
+});
+
 it('goes on when a controller is killed, and takes it back', async () => {
   await engine.docker(['kill', (await fleet.container('controller-1')).Id]);
   await recordThrough('controller-2');
   for (const agent of agents) await fleet.healthy(agent);
 
-  await fleet.up();
+  await fleet.upAgain();
   await fleet.healthy('controller-1');
   await recordThrough('controller-1');
 });
@@ -132,7 +141,7 @@ it('makes nothing anew when it is brought up again', async () => {
   const files = ['ca/ca.crt', 'ca/controller-1.crt', 'pgpass', 'admin-token'].map((name) => `/etc/perftrawl/${name}`);
   const before = await kept();
   await fleet.compose(['down']);
-  await fleet.up();
+  await fleet.upAgain();
   for (const service of longRunning) await fleet.healthy(service);
   expect(await kept()).toBe(before);
   const { jobs } = await fleet.json<{ jobs: Job[] }>('controller-2', 'jobs', 'ls');
