@@ -27,7 +27,7 @@ export function examples(list: readonly Example[]): string {
 }
 
 /** commander's way to gather an option that may be given several times. */
-function gather(value: string, previous: readonly string[] | undefined): readonly string[] {
+export function gather(value: string, previous: readonly string[] | undefined): readonly string[] {
   return [...(previous ?? []), value];
 }
 

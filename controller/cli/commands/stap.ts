@@ -2,7 +2,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import type { StapSpec } from '../../../proto/capture.js';
 import type { App, Host } from '../../api.js';
-import { type CliSession, examples, HOST_OPTIONS, SELECTOR_OPTIONS, TARGET_OPTIONS } from '../command.js';
+import { type CliSession, examples, gather, HOST_OPTIONS, SELECTOR_OPTIONS, TARGET_OPTIONS } from '../command.js';
 import type { CommandContext } from '../context.js';
 import { type ExitCode, exitCodeOfJob } from '../exit-codes.js';
 import { reportJob } from '../job-report.js';
@@ -122,11 +122,6 @@ async function runStap(context: CommandContext, request: StapRequest): Promise<E
     return exitCodeOfJob(job.state);
   });
 }
-
-const gather = (value: string, previous: readonly string[] | undefined): readonly string[] => [
-  ...(previous ?? []),
-  value,
-];
 
 /** Options that `stap` and `faults` have in common. */
 export const STAP_OPTIONS = {

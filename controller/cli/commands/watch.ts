@@ -5,7 +5,7 @@ import { FailureError } from '../../../proto/failure.js';
 import { type Condition, eventsOfConditions, parseCondition } from '../../../proto/watch-condition.js';
 import type { App, Host } from '../../api.js';
 import { printable } from '../../views/printable.js';
-import { type CliSession, examples, HOST_OPTIONS, SELECTOR_OPTIONS, TARGET_OPTIONS } from '../command.js';
+import { type CliSession, examples, gather, HOST_OPTIONS, SELECTOR_OPTIONS, TARGET_OPTIONS } from '../command.js';
 import type { CommandContext } from '../context.js';
 import { EXIT, type ExitCode, exitCodeOfJob } from '../exit-codes.js';
 import { writeJson, writeLines } from '../io.js';
@@ -134,11 +134,6 @@ async function dryRun(context: CommandContext, app: App, spec: WatchSpec, hosts:
   }
   await writeLines(io.stdout, lines);
   return code;
-}
-
-/** commander's way to gather an option that may be given several times. */
-function gather(value: string, previous: readonly string[] | undefined): readonly string[] {
-  return [...(previous ?? []), value];
 }
 
 export function watchCommand(session: CliSession) {

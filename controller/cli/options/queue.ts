@@ -2,6 +2,7 @@
 import { Option } from '@commander-js/extra-typings';
 import { type JobRequest, PRIORITIES } from '../../api.js';
 import { jobLabels, teamName } from '../../http-api/job-order.js';
+import { gather } from '../command.js';
 import { UsageError } from '../usage-error.js';
 import { parseDuration } from './duration.js';
 import { parseChoice } from './numbers.js';
@@ -22,11 +23,6 @@ export interface QueueOptions {
   /** Ask for it and do not wait. */
   readonly isDetached: boolean;
 }
-
-const gather = (value: string, previous: readonly string[] | undefined): readonly string[] => [
-  ...(previous ?? []),
-  value,
-];
 
 /** Options of every command that starts a job. */
 export const QUEUE_OPTIONS = {

@@ -9,6 +9,7 @@ import {
   type ScheduleDefinition,
   type Timing,
 } from '../../schedule/schedule.js';
+import { gather } from '../command.js';
 import { UsageError } from '../usage-error.js';
 import { parseLifetime } from './duration.js';
 import { parseChoice, parseWhole } from './numbers.js';
@@ -37,11 +38,6 @@ export interface ScheduleFlags {
   readonly hoursAfter?: string | undefined;
   readonly daysAfter?: string | undefined;
 }
-
-const gather = (value: string, previous: readonly string[] | undefined): readonly string[] => [
-  ...(previous ?? []),
-  value,
-];
 
 export const SCHEDULE_OPTIONS = {
   cron: new Option('--cron <pattern>', "five fields, or six with seconds before them, such as '0 3 * * mon-fri'"),
