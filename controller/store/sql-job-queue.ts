@@ -1,5 +1,5 @@
 // The JobQueueStore in SQL: one row is the turn, and whoever has written it is the only one who chooses.
-import type { Kysely, Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import { PRIORITIES } from '../api.js';
 import type { JobQueueStore, QueueState, TeamAccount } from './job-queue-store.js';
 import type { SqlDatabase } from './sql-database.js';
@@ -29,8 +29,11 @@ export function sqlJobQueue({ db, guard, durably, clock }: SqlDatabase): JobQueu
             .where('state', '=', 'queued')
             .executeTakeFirst();
           if (done.numUpdatedRows !== 1n) return undefined;
-          const known = state.teams.find(({ name }) => name === turn.team) ?? unbounded(turn.team);
-          await writeTeam(change, { ...known, pass: turn.pass });
+          await change
+            .insertInto('teams')
+            .values({ name: turn.team, weight: 1, most_jobs: 0, most_hosts: 0, pass: turn.pass })
+            .onConflict((conflict) => conflict.column('name').doUpdateSet({ pass: turn.pass }))
+            .execute();
           await change.updateTable('queue_turn').set({ virtual: turn.virtual }).execute();
           return turn.id;
         });
@@ -39,12 +42,15 @@ export function sqlJobQueue({ db, guard, durably, clock }: SqlDatabase): JobQueu
     teams: () => guard('reading the teams', async () => (await readTeams(db)).map(({ pass: _own, ...team }) => team)),
 
     setTeam: (team) =>
-      guard('writing down a team', () =>
-        durably(async (change) => {
-          const pass = (await readTeams(change)).find(({ name }) => name === team.name)?.pass ?? 0;
-          await writeTeam(change, { ...team, pass });
-        }),
-      ),
+      guard('writing down a team', async () => {
+        const { name, weight, mostJobs: most_jobs, mostHosts: most_hosts } = team;
+        const quota = { weight, most_jobs, most_hosts };
+        await db
+          .insertInto('teams')
+          .values({ name, ...quota, pass: 0 })
+          .onConflict((conflict) => conflict.column('name').doUpdateSet(quota))
+          .execute();
+      }),
 
     resetTeam: (name) =>
       guard('writing down a team', async () => {
@@ -88,18 +94,4 @@ async function readTeams(db: Kysely<Tables>): Promise<TeamAccount[]> {
   return rows.map(({ name, weight, most_jobs, most_hosts, pass }) => {
     return { name, weight, mostJobs: most_jobs, mostHosts: most_hosts, pass };
   });
-}
-
-async function writeTeam(change: Transaction<Tables>, team: TeamAccount): Promise<void> {
-  const { name, weight, mostJobs: most_jobs, mostHosts: most_hosts, pass } = team;
-  const values = { weight, most_jobs, most_hosts, pass };
-  await change
-    .insertInto('teams')
-    .values({ name, ...values })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet(values))
-    .execute();
-}
-
-function unbounded(name: string): TeamAccount {
-  return { name, weight: 1, mostJobs: 0, mostHosts: 0, pass: 0 };
 }
