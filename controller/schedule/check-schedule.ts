@@ -9,7 +9,7 @@ const mostWindows = 100;
 
 /** @param now milliseconds since 1970 UTC @throws FailureError 'bad-request' that says what is wrong */
 export function checkSchedule(definition: ScheduleDefinition, now: number): Calendar {
-  const { name, timing, windows, blackouts, jitter, tolerance, until, retention, job } = definition;
+  const { name, timing, windows, blackouts, jitter, tolerance, until, retention } = definition;
   if (!namePattern.test(name)) {
     throw wrong(
       `'${name.slice(0, 80)}' is no name for a schedule`,
@@ -24,7 +24,6 @@ export function checkSchedule(definition: ScheduleDefinition, now: number): Cale
   if (timing.kind === 'alert') {
     checkDuration('cool-down', timing.coolDown);
     if (Object.keys(timing.match).length === 0) throw wrong('it would run at every alert', 'name a label of the alert');
-    if (windows.length > 0 && job.sync !== undefined) throw wrong('a common start is for times that are known before');
   }
   for (const [what, value] of Object.entries(retention)) {
     if (value === undefined || (Number.isFinite(value) && value >= (what === 'count' ? 1 : 0))) continue;

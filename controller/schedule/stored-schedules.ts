@@ -59,11 +59,12 @@ export function storedSchedules({ store, now, hosts, submit, check }: StoredSche
       return get(name);
     },
     async resume(name) {
-      const { definition, state, nextDue } = await get(name);
-      if (state === 'active') return get(name);
+      const schedule = await get(name);
+      const { definition, state } = schedule;
+      if (state === 'active') return schedule;
       const next = definition.timing.kind === 'alert' ? 0 : openCalendar(definition).nextAfter(now());
       if (next === undefined) throw fail('conflict', `schedule ${name} is never due again`, 'add a new one');
-      await store.setState(name, 'active', Math.max(next, nextDue));
+      await store.setState(name, 'active', next);
       return get(name);
     },
     async runNow(name, requester) {
