@@ -239,7 +239,10 @@ function nextLines(
     return [`somebody else has to read and approve it: perftrawl jobs approve ${job.id}`];
   if (job.state === 'queued') {
     const { position, of, waitsFor } = job.queue ?? { position: 1, of: 1, waitsFor: 'a server' };
-    return [`it is number ${position} of ${of} in the queue and waits for ${printable(waitsFor)}`];
+    return [
+      `it is number ${position} of ${of} in the queue and waits for ${printable(waitsFor)}`,
+      `without a server, run it here: perftrawl jobs resume ${job.id}`,
+    ];
   }
   if (job.state === 'interrupted') return [`take it up again: perftrawl jobs resume ${job.id}`];
   if (job.state === 'running') return [`it is still running; end it with: perftrawl jobs cancel ${job.id}`];

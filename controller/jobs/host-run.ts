@@ -167,7 +167,7 @@ class HostRunDrive {
     } finally {
       unwatch();
     }
-    await record.update({ state: 'running', waitsFor: '' });
+    await record.update({ state: 'running', ...(this.#waited === 0 ? {} : { waitsFor: '' }) });
     await this.#checkBefore();
     return undefined;
   }
