@@ -201,13 +201,13 @@ export function watchCommand(session: CliSession) {
       examples([
         {
           does: 'which code faults when the database hosts fault a lot, tonight?',
-          line: "perftrawl watch --when 'page-faults/s > 5000' -e page-faults -c 1 --for 8h --on role=db",
+          line: "perftrawl watch --when 'page-faults/s > 5000' -e page-faults -c 1 --for 1h --on role=db",
         },
         {
           does: 'CPU profiles of nginx when it is busy or thrashes its caches, at most three an hour apart',
           line: "perftrawl watch --when 'task-clock > 900' --when 'cache-misses/cache-references > 30%' --comm nginx --most 3 --cool-down 1h --for 24h",
         },
-        { does: 'record only when told to', line: 'perftrawl watch --for 8h' },
+        { does: 'record only when told to', line: 'perftrawl watch --for 1h' },
         { does: 'tell them', line: "perftrawl trigger last --because 'latency alert'" },
       ]),
     )
