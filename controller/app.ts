@@ -81,9 +81,10 @@ export interface AppOptions {
   readonly ssh?: AppSshOptions;
   /** Where agents that dial in are taken; absent: none are. */
   readonly dialIn?: AppDialInOptions;
-  /** The app is a server's: of a file of SQLite there is one at a time. */
-  readonly isServing?: boolean;
-  /** Of a server: jobs wait for their turn within these bounds. Absent: whoever asks for a job runs it at once. */
+  /**
+   * Of a server, of which a file of SQLite has one at a time: jobs wait for their turn within these bounds. Absent: whoever asks for a job
+   * runs it at once.
+   */
   readonly queue?: QueueLimits;
   /** Jobs that have to wait for a second person; default: none. */
   readonly approve?: ApprovalRule;
@@ -178,7 +179,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   };
   const database = await openStore({
     ...{ store: place.name, env: place.env, homeDirectory: place.homeDirectory, userName: userInfo().username },
-    ...{ isServing: options.isServing ?? false, clock, random },
+    ...{ isServing: options.queue !== undefined, clock, random },
   });
   const ssh = options.ssh === undefined ? undefined : openSsh(options.ssh, inventory, dataDir);
   const audit = storedAudit(sqlAuditStore(database), () => clock.now());

@@ -16,7 +16,7 @@ const PERFTRAWL = fileURLToPath(new URL('../../../bin/perftrawl', import.meta.ur
 export async function openApp(
   options: AppOptions,
   io: CliIo,
-  more: Pick<OwnAppOptions, 'approve' | 'dialIn' | 'isServing' | 'onDelivery' | 'queue'> = {
+  more: Pick<OwnAppOptions, 'approve' | 'dialIn' | 'onDelivery' | 'queue'> = {
     onDelivery: deliveryView(io),
   },
 ): Promise<LocalApp> {

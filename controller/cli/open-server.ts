@@ -34,7 +34,7 @@ export async function openServer(
   });
   const log = serverLog(io.stderr, io.now);
   const dialIn = agents === undefined ? {} : { dialIn: { ...dialInOf(agents, log), identity: files } };
-  const app = await openApp(appOptions, io, { approve, isServing: true, queue: { mostHosts }, ...dialIn });
+  const app = await openApp(appOptions, io, { approve, queue: { mostHosts }, ...dialIn });
   try {
     const server = await serveApp({
       ...{ app, identity, listen, clock: systemClock, random: Math.random, name: hostname(), version, mostJobs },
