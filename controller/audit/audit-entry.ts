@@ -38,6 +38,9 @@ export const AUDITED_ACTS = [
   'enroll-host',
   'forget-host',
   'renew-certificate',
+  /** All that a store has was brought from a backup, or from a store of the other engine; in the same transaction as that. */
+  'restore-store',
+  'migrate-store',
   /** Somebody was not let in, or may not do what he asked for. */
   'refused',
 ] as const;

@@ -1,4 +1,5 @@
 // The store that the command line chose, to be looked after.
+import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fail } from '../../proto/failure.js';
 import { systemClock } from '../clock.js';
@@ -19,5 +20,6 @@ export async function openUpkeep({ dataDirectory: data, server, store }: AppOpti
       ...{ clock: systemClock, random: Math.random },
     });
   const directory = data === undefined ? dataDirectory(io.env, io.homeDirectory) : resolve(data);
-  return storeUpkeep(await open(store ?? `sqlite:${join(directory, 'perftrawl.db')}`), open);
+  const who = `${io.userName}@${hostname()}`;
+  return storeUpkeep(await open(store ?? `sqlite:${join(directory, 'perftrawl.db')}`), { open, who, now: io.now });
 }

@@ -19,6 +19,8 @@ export interface CopyOptions {
   readonly replaces: boolean;
   readonly onProgress: (progress: CopyProgress) => void;
   readonly signal: AbortSignal;
+  /** What else belongs to the copy, in the same transaction; the audit log is guarded again. */
+  readonly whenCopied: (target: Transaction<Tables>, tables: readonly CopiedTable[]) => Promise<void>;
 }
 
 /** `checking`: the copy is read again and compared. */
@@ -54,6 +56,7 @@ export async function copyStore(
           for (const [at, shape] of shapes.entries()) await checkTable(target, shape, copied[at], options);
           if (to.engine === 'postgres') for (const shape of shapes) await moveSequence(target, shape);
           await run(target, up);
+          await options.whenCopied(target, copied);
           return copied;
         }),
       ),
@@ -62,7 +65,7 @@ export async function copyStore(
 }
 
 /** @throws FailureError 'cancelled' */
-function goOn(signal: AbortSignal): void {
+export function goOn(signal: AbortSignal): void {
   if (signal.aborted) throw fail('cancelled', 'the copy was ended before it was complete: the target is as it was');
 }
 

@@ -1,4 +1,5 @@
 // One SQLite file for both stores, used by several processes at once (WAL). Errors of SQLite become failures here.
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
@@ -21,6 +22,8 @@ export function openSqlite(path: string, now: number, isServing = false): SqlDat
   let lock: ServeLock | undefined;
   const raw = explained(path, 'opening the database', () => {
     makePrivateDirectory(dirname(path));
+    // In a directory that others may enter too, for its owner alone: it has hashes of tokens, and whatever was captured.
+    if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
     if (isServing) lock = takeServeLock(path);
     let opened: Database.Database | undefined;
     try {

@@ -17,7 +17,10 @@ export function explain(path: string, doing: string, error: unknown): unknown {
   const failed = (kind: Parameters<typeof fail>[0], remedy: string): FailureError =>
     fail(kind, `${doing} (${path}): ${said}`, remedy, error);
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
-    return failed('bad-data', 'the file is left as it is: move it away, or restore it from a backup');
+    return failed(
+      'bad-data',
+      'the file is left as it is: move it away, and restore a sound backup in its place (perftrawl store restore)',
+    );
   }
   if (code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED') {
     return failed('exhausted', 'another process holds the database; try again');

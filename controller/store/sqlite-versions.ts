@@ -48,7 +48,7 @@ export function damaged(path: string, problem: string) {
   return fail(
     'bad-data',
     `${path} is damaged: ${problem.replaceAll(/\s+/g, ' ').slice(0, 300)}`,
-    'the file is left as it is: move it away, or restore it from a backup (perftrawl store restore)',
+    'the file is left as it is: move it away, and restore a sound backup in its place (perftrawl store restore)',
   );
 }
 

@@ -1,13 +1,15 @@
 // Looking after a store: what is in it, whether it is sound, copies of it, and moving it to another engine.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { ChainReport } from '../../proto/audit-chain.js';
 import type { Milliseconds } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
-import { storedAudit } from '../audit/audit.js';
-import { type CopiedTable, type CopyProgress, copyStore } from '../store/copy-store.js';
-import { sqlAuditStore } from '../store/sql-audit-store.js';
+import { entryLine, storedAudit } from '../audit/audit.js';
+import { type StoreCopied, storeCopied } from '../audit/store-entries.js';
+import { type CopiedTable, type CopyOptions, type CopyProgress, copyStore } from '../store/copy-store.js';
+import { type ServeLock, takeServeLock } from '../store/serve-lock.js';
+import { appendAuditLine, sqlAuditStore } from '../store/sql-audit-store.js';
 import { sqlControlStore } from '../store/sql-control-store.js';
 import type { SqlDatabase } from '../store/sql-database.js';
 import { backupSqlite, madeWhole } from '../store/sqlite-backup.js';
@@ -46,19 +48,35 @@ export interface StoreUpkeep {
   close(): Promise<void>;
 }
 
+export interface UpkeepTools {
+  /** A store by its name, for what is copied to or from. */
+  readonly open: (store: string) => Promise<SqlDatabase>;
+  /** For the audit log. */
+  readonly who: string;
+  /** Milliseconds since 1970 UTC. */
+  readonly now: () => number;
+}
+
 /** An owner that said so within this time still runs its job. */
 const living: Milliseconds = 30_000;
 
-/** @param open a store by its name, for what is copied to or from */
-export function storeUpkeep(database: SqlDatabase, open: (store: string) => Promise<SqlDatabase>): StoreUpkeep {
+export function storeUpkeep(database: SqlDatabase, { open, who, now }: UpkeepTools): StoreUpkeep {
+  /** @param act what the target's audit log says of it; a backup says only what the store does */
   async function copied(
     from: SqlDatabase,
     to: SqlDatabase,
-    replaces: boolean,
-    onProgress: OnProgress,
-    signal: AbortSignal,
-  ) {
-    const tables = await copyStore(from, to, { replaces, onProgress, signal });
+    options: Omit<CopyOptions, 'whenCopied'>,
+    act?: Pick<StoreCopied, 'what' | 'from'>,
+  ): Promise<CopyReport> {
+    const before = act === undefined ? undefined : await sqlAuditStore(to).head();
+    const replaced = before === undefined || before.sequence === 0 ? {} : { replaced: before };
+    const whenCopied: CopyOptions['whenCopied'] = async (target, tables) => {
+      if (act === undefined) return;
+      await appendAuditLine(target, to.where, (log) =>
+        entryLine(log, now(), storeCopied({ ...act, ...replaced, who, tables, log })),
+      );
+    };
+    const tables = await copyStore(from, to, { ...options, whenCopied });
     return { from: from.where, to: to.where, tables, audit: await verified(to) };
   }
 
@@ -84,15 +102,14 @@ export function storeUpkeep(database: SqlDatabase, open: (store: string) => Prom
       let report: CopyReport | undefined;
       await madeWhole(file, async (target) => {
         if (database.engine === 'sqlite') {
-          const pages = (rows: number, of: number) => onProgress({ doing: 'copying', table: 'pages', rows, of });
-          await backupSqlite(database.where, target, pages);
+          await backupSqlite(database.where, target, pagesTo(onProgress), signal);
           report = await opened(`sqlite:${target}`, async (copy) => {
             const { tables } = await storeInfo(copy);
             return { from: database.where, to: file, tables, audit: await verified(copy) };
           });
         } else {
           report = await opened(`sqlite:${target}`, async (copy) => ({
-            ...(await copied(database, copy, false, onProgress, signal)),
+            ...(await copied(database, copy, { replaces: false, onProgress, signal })),
             to: file,
           }));
         }
@@ -107,23 +124,31 @@ export function storeUpkeep(database: SqlDatabase, open: (store: string) => Prom
         const remedy = 'restore into another store, or delete all that this one has with --force';
         throw fail('conflict', `${database.where} has jobs already`, remedy);
       }
-      await checkIdle(database);
-      // A copy of the copy: one of an older version is brought up to date, and the file stays as it is.
-      const directory = await mkdtemp(join(tmpdir(), 'perftrawl-restore-'));
-      try {
-        const own = join(directory, 'backup.db');
-        await backupSqlite(file, own, () => undefined);
-        const report = await opened(`sqlite:${own}`, (copy) => copied(copy, database, isForced, onProgress, signal));
-        return { ...report, from: file };
-      } finally {
-        await rm(directory, { recursive: true });
-      }
+      return unserved([database], async () => {
+        // A copy of the copy: one of an older version is brought up to date, and the file stays as it is.
+        const directory = await mkdtemp(join(tmpdir(), 'perftrawl-restore-'));
+        try {
+          const own = join(directory, 'backup.db');
+          await backupSqlite(file, own, pagesTo(onProgress), signal);
+          const act = { what: 'restore-store', from: resolve(file) } as const;
+          const options = { replaces: isForced, onProgress, signal };
+          const report = await opened(`sqlite:${own}`, (copy) => copied(copy, database, options, act));
+          return { ...report, from: file };
+        } finally {
+          await rm(directory, { recursive: true });
+        }
+      });
     },
 
-    async migrate(to, onProgress, signal) {
-      await checkIdle(database);
-      return opened(to, (target) => copied(database, target, false, onProgress, signal));
-    },
+    migrate: (to, onProgress, signal) =>
+      opened(to, async (target) => {
+        if (target.where === database.where) {
+          throw fail('conflict', `${target.where} is the store that is to be copied`, 'name another one with --to');
+        }
+        const act = { what: 'migrate-store', from: database.where } as const;
+        const options = { replaces: false, onProgress, signal };
+        return unserved([database, target], () => copied(database, target, options, act));
+      }),
 
     close: () => database.close(),
   };
@@ -131,6 +156,29 @@ export function storeUpkeep(database: SqlDatabase, open: (store: string) => Prom
 
 function verified(database: SqlDatabase): Promise<ChainReport> {
   return storedAudit(sqlAuditStore(database), () => 0).verify();
+}
+
+function pagesTo(onProgress: OnProgress) {
+  return (rows: number, of: number) => onProgress({ doing: 'copying', table: 'pages', rows, of });
+}
+
+/**
+ * While nobody serves these stores; of PostgreSQL it is only known whether somebody runs a job.
+ * @throws FailureError 'conflict' when somebody does
+ */
+async function unserved<T>(databases: readonly SqlDatabase[], work: () => Promise<T>): Promise<T> {
+  const locks: ServeLock[] = [];
+  try {
+    for (const database of databases) {
+      if (database.engine === 'sqlite') {
+        locks.push(await database.guard('locking out servers', async () => takeServeLock(database.where)));
+      }
+      await checkIdle(database);
+    }
+    return await work();
+  } finally {
+    for (const lock of locks) lock.release();
+  }
 }
 
 /** @throws FailureError 'conflict' while a controller runs a job of the store */

@@ -31,6 +31,9 @@ async function runInfo(context: CommandContext): Promise<ExitCode> {
   });
 }
 
+const CHECK_REMEDY =
+  '  try: perftrawl store restore FILE, into another store; of SQLite also in place of this file, once it is moved away';
+
 async function runCheck(context: CommandContext): Promise<ExitCode> {
   const { io } = context;
   return withUpkeep(context, async (upkeep) => {
@@ -42,7 +45,7 @@ async function runCheck(context: CommandContext): Promise<ExitCode> {
       const sound = `sound: ${rows} rows read, ${audit.lines} entries of the audit log verified`;
       const lines = isSound ? [sound] : report.problems.map(printable);
       await writeLines(io.stdout, [`${printable(store)}:`, ...lines.map((line) => `  ${line}`)]);
-      if (!isSound) await writeLines(io.stderr, ['  try: perftrawl store restore FILE --force']);
+      if (!isSound) await writeLines(io.stderr, [CHECK_REMEDY]);
     }
     return isSound ? EXIT.ok : EXIT.badData;
   });
@@ -53,8 +56,9 @@ type Copy = (upkeep: StoreUpkeep, onProgress: OnProgress, signal: AbortSignal) =
 async function runCopy(context: CommandContext, done: string, copy: Copy): Promise<ExitCode> {
   const { io } = context;
   return withUpkeep(context, async (upkeep) => {
-    const report = await copy(upkeep, progressOn(context), io.interrupt.stop);
-    if (io.isStderrTty) io.stderr.write('\r\x1b[K');
+    const report = await copy(upkeep, progressOn(context), io.interrupt.stop).finally(() => {
+      if (io.isStderrTty) io.stderr.write('\r\x1b[K');
+    });
     const isSound = report.audit.problems.length === 0;
     if (context.isJson) await writeJson(io, report);
     else {

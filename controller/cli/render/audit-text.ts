@@ -38,12 +38,15 @@ export function agentEntryRow(host: string, { time, event, fields }: ChainedLine
   return [momentText(time), text(requester) || '-', what, job, host, more.join(', ')].map(printable);
 }
 
-function detailWords({ state, spec, cost, commandLines, role, upTo }: Readonly<Record<string, unknown>>): string[] {
+function detailWords(detail: Readonly<Record<string, unknown>>): string[] {
+  const { state, spec, cost, commandLines, role, upTo, rows, replaced } = detail;
   const [command] = Array.isArray(commandLines) ? commandLines : [];
   return [
     ...(typeof state === 'string' ? [state] : []),
     ...(typeof role === 'string' ? [`as ${role}`] : []),
     ...(isObject(spec) && typeof spec.kind === 'string' ? [spec.kind] : []),
+    ...(typeof rows === 'number' ? [`${withCommas(rows)} rows`] : []),
+    ...(isObject(replaced) ? [`in place of a log of ${Number(replaced.sequence)} entries`] : []),
     ...(typeof upTo === 'number' ? [`up to entry ${upTo}`] : []),
     ...(isObject(cost) ? [costText(cost)] : []),
     ...(typeof command === 'string' ? [command] : []),

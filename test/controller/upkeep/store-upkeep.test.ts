@@ -1,11 +1,16 @@
 // Copies of a store say the same as it did, whichever engines: backup, restore, move there and back; and never onto what is there already.
+import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { storedAudit } from '../../../controller/audit/audit.js';
+import type { WrittenEntry } from '../../../controller/audit/audit-entry.js';
+import { sqlAuditStore } from '../../../controller/store/sql-audit-store.js';
 import { sqlControlStore } from '../../../controller/store/sql-control-store.js';
+import type { SqlDatabase } from '../../../controller/store/sql-database.js';
 import { sqlSampleStore } from '../../../controller/store/sql-sample-store.js';
-import { type StoreUpkeep, storeUpkeep } from '../../../controller/upkeep/store-upkeep.js';
+import { type CopyReport, type StoreUpkeep, storeUpkeep } from '../../../controller/upkeep/store-upkeep.js';
 import { toFailure } from '../../../proto/failure.js';
 import { encodeProfile } from '../../../proto/profile-codec.js';
 import { drawProfile } from '../../profile/draw-profile.js';
@@ -25,7 +30,7 @@ let files = 0;
 const newFile = () => join(directory, `${++files}.db`);
 
 async function kept<T>(store: string, use: (upkeep: StoreUpkeep) => Promise<T>): Promise<T> {
-  const upkeep = storeUpkeep(await open(store), open);
+  const upkeep = storeUpkeep(await open(store), { open, who: 'ölaf@ws', now: () => 7 });
   try {
     return await use(upkeep);
   } finally {
@@ -50,6 +55,14 @@ async function fill(store: string, jobs = 90): Promise<void> {
     await control.finishJob(id, 'me', 'partial', i);
   }
   await database.close();
+}
+
+const withoutAudit = ({ tables }: CopyReport) => tables.filter(({ name }) => !name.startsWith('audit'));
+
+async function newestEntry(database: SqlDatabase): Promise<WrittenEntry> {
+  let newest: WrittenEntry | undefined;
+  for await (const entry of storedAudit(sqlAuditStore(database), () => 0).entries(0)) newest = entry;
+  return newest ?? expect.fail('the log is empty');
 }
 
 const failureOf = async (promise: Promise<unknown>) =>
@@ -77,11 +90,26 @@ onEveryEngine((_engine, ground) => {
     const moved = `sqlite:${newFile()}`;
     const back = await kept(restored, (upkeep) => upkeep.migrate(moved, quiet, signal));
     const again = await kept(moved, async (upkeep) => upkeep.migrate(await ground.newStore(), quiet, signal));
-    expect(back.tables).toEqual(there.tables);
-    expect(again.tables).toEqual(there.tables);
+    expect(withoutAudit(back)).toEqual(withoutAudit(there));
+    expect(withoutAudit(again)).toEqual(withoutAudit(there));
     expect(there.tables.find(({ name }) => name === 'profile_chunks')).toMatchObject({ rows: 180 });
     expect((await readFile(backup)).equals(bytes)).toBe(true);
+    // Each copy says of what it is one, and where the log ended that came with it.
+    const { end } = sound.audit;
+    const rows = there.tables.reduce((sum, table) => sum + table.rows, 0);
+    const tables = there.tables.map(({ name, rows: count, sha256 }) => `${name} ${count} ${sha256}\n`).join('');
+    const sha256 = createHash('sha256').update(tables).digest('hex');
     const copy = await open(restored);
+    expect(await newestEntry(copy)).toEqual({
+      ...{ sequence: 271, time: 7, who: 'ölaf@ws', what: 'restore-store', subject: backup },
+      detail: { rows, tables: there.tables.length, sha256, log: end },
+    });
+    expect(there.audit).toMatchObject({ lines: 271, problems: [] });
+    const migrated = await open(moved);
+    expect(await newestEntry(migrated)).toMatchObject({
+      ...{ sequence: 272, what: 'migrate-store', subject: copy.where, detail: { log: there.audit.end } },
+    });
+    await migrated.close();
     expect(await sqlControlStore(copy).jobs({ limit: 200 })).toHaveLength(90);
     // What the database numbers itself goes on after what was copied.
     await sqlSampleStore(copy).put(
@@ -104,7 +132,11 @@ onEveryEngine((_engine, ground) => {
       remedy: expect.stringContaining('--force'),
     });
     expect((await kept(large, (upkeep) => upkeep.info())).jobs).toEqual({ partial: 5 });
-    expect((await restore(true)).audit).toMatchObject({ lines: 6, problems: [] });
+    const { end } = (await kept(large, (upkeep) => upkeep.check())).audit;
+    expect((await restore(true)).audit).toMatchObject({ lines: 7, problems: [] });
+    const database = await open(large);
+    expect((await newestEntry(database)).detail).toMatchObject({ replaced: end, log: { sequence: 6 } });
+    await database.close();
     expect((await kept(large, (upkeep) => upkeep.info())).jobs).toEqual({ partial: 2 });
   });
 
