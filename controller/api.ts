@@ -29,7 +29,7 @@ import type { HostHealth } from '../proto/host-health.js';
 import type { Approvals } from './approval/approval.js';
 import type { WrittenEntry } from './audit/audit-entry.js';
 import type { Identities } from './enroll/identities.js';
-import type { Host, JobRequest } from './job-request.js';
+import type { Host, JobRequest, RepeatableRequest } from './job-request.js';
 import type { Questions } from './questions/top-question.js';
 import type { Schedules } from './schedule/schedule.js';
 import type { Teams } from './users/team.js';
@@ -41,6 +41,7 @@ export type {
   Host,
   JobRequest,
   Priority,
+  RepeatableRequest,
   Rollout,
   Sample,
   ScheduleRef,
@@ -170,6 +171,8 @@ export interface TakenFiring extends Firing {
 export interface TriggerCause {
   readonly who: string;
   readonly reason: string;
+  /** Asked again with the same one, a watch fires once; absent: each time it is asked. */
+  readonly request?: RepeatableRequest;
 }
 
 /** When a host was to begin together with others, and when it did. */

@@ -5,7 +5,7 @@ import type { AgentApi } from '../proto/agent-api.js';
 import { type Failure, fail, toFailure } from '../proto/failure.js';
 import { DEFAULT_DECODE_LIMITS } from '../proto/profile-codec.js';
 import { timeoutSignal } from '../proto/timeout-signal.js';
-import type { AgentDelivery, Answer, App, Host } from './api.js';
+import type { AgentDelivery, Answer, App, Host, Job, JobRequest, RepeatableRequest } from './api.js';
 import type { ApprovalRule } from './approval/approval.js';
 import { jobApprovals } from './approval/job-approvals.js';
 import { type ReadableAudit, storedAudit } from './audit/audit.js';
@@ -134,6 +134,10 @@ export interface LocalApp extends App {
   readonly revocations: Revocations;
   /** What was asked of this controller, and what came of it. */
   readonly audit: ReadableAudit;
+  /** @param repeatable a request that makes one job, however often it comes */
+  submit(request: JobRequest, repeatable?: RepeatableRequest): Promise<Job>;
+  /** The job that a request has made before; undefined when it has not. @throws FailureError 'conflict' when its key was used for another */
+  submitted(repeatable: RepeatableRequest): Promise<Job | undefined>;
   /** What waits and what runs, of all servers of the store. */
   queue(): Promise<QueueState>;
   /** Decide on the ticks of schedules that are due: their jobs are queued. @returns how many schedules were */
@@ -314,7 +318,8 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     teams: storedTeams(queue),
     schedules: storedSchedules({
       ...{ store: schedules, now: () => clock.now(), hosts: hostsOf },
-      submit: (request) => desk.submit(request),
+      submit: (request, repeatable) => desk.submit(request, repeatable),
+      submitted: (repeatable) => desk.submitted(repeatable),
       check: (request) => void desk.newJob(request, 'queued'),
     }),
     hosts: hostsOf,
@@ -326,7 +331,8 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     scripts: (hosts, signal) =>
       ask(hosts, 'listing the SystemTap scripts of', signal, (api, limited) => api.listScripts(limited)),
 
-    submit: (request) => desk.submit(request),
+    submit: (request, repeatable) => desk.submit(request, repeatable),
+    submitted: (repeatable) => desk.submitted(repeatable),
     run: (id, runOptions) => desk.run(id, runOptions),
     resume: (id, runOptions) => desk.resume(id, runOptions),
     cancel: (id, signal) => desk.cancel(id, signal),

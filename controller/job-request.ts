@@ -67,6 +67,14 @@ export interface JobRequest {
   readonly merged?: MergedFrom;
 }
 
+/** A request that its client may send again because the answer was lost: it makes one job, however often it comes. */
+export interface RepeatableRequest {
+  /** SHA-256 of who asks and of the key that he gave the request: nobody finds that of another. Lower-case hex. */
+  readonly key: string;
+  /** SHA-256 of what is asked for. Lower-case hex. */
+  readonly sha256: string;
+}
+
 /** Which capture a job takes up, that a watch has started. */
 interface FiringOrigin {
   /** The job of the watch. */

@@ -42,8 +42,10 @@ export function auditedApp<T extends App>(app: T, audit: Audit, actor: Actor): T
     remove: (name) => act({ what: 'remove-schedule', subject: name.slice(0, 80) }, () => app.schedules.remove(name)),
     pause: (name) => act({ what: 'pause-schedule', subject: name.slice(0, 80) }, () => app.schedules.pause(name)),
     resume: (name) => act({ what: 'resume-schedule', subject: name.slice(0, 80) }, () => app.schedules.resume(name)),
-    runNow: (name, requester) =>
-      act({ what: 'run-schedule', subject: name.slice(0, 80) }, () => app.schedules.runNow(name, requester)),
+    runNow: (name, requester, repeatable) =>
+      act({ what: 'run-schedule', subject: name.slice(0, 80) }, () =>
+        app.schedules.runNow(name, requester, repeatable),
+      ),
   };
   const approvals: App['approvals'] = {
     get: (jobId) => app.approvals.get(jobId),

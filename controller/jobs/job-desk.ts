@@ -1,7 +1,7 @@
 // Where jobs are asked for, taken up, ended and deleted: each of them by one process at a time, whoever that is.
 import type { AgentApi } from '../../proto/agent-api.js';
 import { type FailureError, fail, toFailure } from '../../proto/failure.js';
-import type { Answer, App, Host, HostRun, Job, JobRequest, RunOptions } from '../api.js';
+import type { Answer, App, Host, HostRun, Job, JobRequest, RepeatableRequest, RunOptions } from '../api.js';
 import { type ApprovalRule, scriptsToRead } from '../approval/approval.js';
 import type { ControlStore, Ownership, StoredJob } from '../store/control-store.js';
 import type { JobQueueStore } from '../store/job-queue-store.js';
@@ -50,20 +50,32 @@ export class JobDesk implements Pick<App, 'submit' | 'run' | 'resume' | 'cancel'
     this.#options = options;
   }
 
-  /** Write a job down; `run` starts it, or a server when its turn has come. */
-  async submit(request: JobRequest): Promise<Job> {
+  /**
+   * Write a job down; `run` starts it, or a server when its turn has come.
+   * @param repeatable gives the job that it has made before, when it has
+   */
+  async submit(request: JobRequest, repeatable?: RepeatableRequest): Promise<Job> {
     const { owners, control, limits } = this.#options;
     if (limits !== undefined) await this.#checkRoom();
     const { job, runs } = this.newJob(request, limits === undefined ? 'running' : 'queued');
     const owner = job.state === 'running' ? owners.claim() : '';
+    let { id } = job;
     try {
-      await control.createJob({ ...job, owner }, runs);
+      if (repeatable === undefined) await control.createJob({ ...job, owner }, runs);
+      else id = await control.createJobOnce({ ...job, owner }, runs, repeatable);
     } catch (error) {
       owners.release(owner);
       throw error;
     }
-    if (owner !== '') this.#held.add(owner);
-    return this.job(job.id);
+    if (id !== job.id) owners.release(owner);
+    else if (owner !== '') this.#held.add(owner);
+    return this.job(id);
+  }
+
+  /** What came of a request that may have been made before. @throws FailureError 'conflict' when its key was used for another one */
+  async submitted(repeatable: RepeatableRequest): Promise<Job | undefined> {
+    const id = await this.#options.control.jobOfRequest(repeatable);
+    return id === undefined ? undefined : this.job(id);
   }
 
   /** A job that is not written down yet. @param then its state, unless it has to be approved @throws FailureError 'bad-request' */

@@ -23,11 +23,12 @@ export interface TriggerTools {
 export async function triggerWatch(
   jobId: string,
   names: readonly string[],
-  { who, reason }: TriggerCause,
+  { who, reason, request }: TriggerCause,
   { control, ask, random }: TriggerTools,
   signal: AbortSignal,
 ): Promise<readonly Answer<Firing>[]> {
-  const job = await findJob(control, jobId);
+  const named = await findJob(control, jobId);
+  const job = request === undefined ? named : await findJob(control, await control.noteRequest(request, named.id));
   const { spec, hosts: all } = job.request;
   if (spec.kind !== 'watch') {
     throw fail('bad-request', `job ${job.id} is a ${spec.kind} job: only a watch fires`, 'start one: perftrawl watch');
@@ -38,7 +39,7 @@ export async function triggerWatch(
   const hosts = names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
   const runs = new Map((await control.hostRuns(job.id)).map((run) => [run.host, run]));
   // One for all attempts: asked again over a new connection, it fires once.
-  const requestId = Math.floor(random() * 2 ** 48).toString(36);
+  const requestId = request?.key ?? Math.floor(random() * 2 ** 48).toString(36);
   return ask(hosts, 'triggering the watch on', signal, async (api, limited, host) => {
     const run = runs.get(host.name);
     if (run === undefined || isEnded(run)) {

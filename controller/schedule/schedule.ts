@@ -1,6 +1,6 @@
 // What a schedule is: when a job is asked for by itself, which one, and what becomes of ticks and results.
 import type { Milliseconds } from '../../proto/capture.js';
-import type { JobRequest, Share } from '../job-request.js';
+import type { JobRequest, RepeatableRequest, Share } from '../job-request.js';
 
 /** When it is due. */
 export type Timing =
@@ -121,8 +121,8 @@ export interface Schedules {
   pause(name: string): Promise<Schedule>;
   /** Ticks that were due meanwhile are not made up for. */
   resume(name: string): Promise<Schedule>;
-  /** One job more, now, whatever its calendar says. @returns its id */
-  runNow(name: string, requester: string): Promise<string>;
+  /** One job more, now, whatever its calendar says. @param repeatable makes one job, however often it comes @returns its id */
+  runNow(name: string, requester: string, repeatable?: RepeatableRequest): Promise<string>;
   /** When it is due next, at most `count` times. */
   next(name: string, count: number): Promise<readonly number[]>;
   /** The newest first. */

@@ -1,6 +1,6 @@
 // The schedules of a store, for whoever adds, lists, pauses or runs them.
 import { type FailureError, fail } from '../../proto/failure.js';
-import type { Host, Job, JobRequest } from '../api.js';
+import type { Host, Job, JobRequest, RepeatableRequest } from '../api.js';
 import type { ScheduleStore } from '../store/schedule-store.js';
 import { openCalendar } from './calendar.js';
 import { checkSchedule } from './check-schedule.js';
@@ -11,7 +11,9 @@ export interface StoredSchedulesOptions {
   readonly store: ScheduleStore;
   readonly now: () => number;
   readonly hosts: (selectorText: string) => readonly Host[];
-  readonly submit: (request: JobRequest) => Promise<Job>;
+  readonly submit: (request: JobRequest, repeatable?: RepeatableRequest) => Promise<Job>;
+  /** The job that a request has made before; undefined when it has not. */
+  readonly submitted: (repeatable: RepeatableRequest) => Promise<Job | undefined>;
   /** @throws FailureError 'bad-request' for a job that could not be */
   readonly check: (request: JobRequest) => void;
 }
@@ -19,7 +21,9 @@ export interface StoredSchedulesOptions {
 const mostNext = 1000;
 const mostSchedules = 10_000;
 
-export function storedSchedules({ store, now, hosts, submit, check }: StoredSchedulesOptions): Schedules {
+export function storedSchedules(options: StoredSchedulesOptions): Schedules {
+  const { store, now, hosts, submit, submitted, check } = options;
+
   async function get(name: string): Promise<Schedule> {
     const schedule = await store.byName(name);
     if (schedule === undefined) throw unknown(name);
@@ -67,14 +71,16 @@ export function storedSchedules({ store, now, hosts, submit, check }: StoredSche
       await store.setState(name, 'active', next);
       return get(name);
     },
-    async runNow(name, requester) {
+    async runNow(name, requester, repeatable) {
       const schedule = await get(name);
-      const due = now();
-      const job = await submit(
-        tickJob(schedule, { hosts, due, requester, cause: `asked for by ${requester}`, isNow: true }),
-      );
+      const cause = `asked for by ${requester}`;
+      const job =
+        (repeatable === undefined ? undefined : await submitted(repeatable)) ??
+        (await submit(tickJob(schedule, { hosts, due: now(), requester, cause, isNow: true }), repeatable));
+      // Of a job that was made before the tick is there already, unless the answer was lost before that.
+      const { due = job.created } = job.request.schedule ?? {};
       const plain = { schedule: name, due, last: due, count: 1, decided: due };
-      await store.addTick({ ...plain, state: 'fired', reason: `asked for by ${requester}`, jobId: job.id }, []);
+      await store.addTick({ ...plain, state: 'fired', reason: cause, jobId: job.id }, []);
       return job.id;
     },
     async next(name, count) {

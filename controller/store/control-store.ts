@@ -1,6 +1,6 @@
 // What the controller must not forget while it works: jobs and host runs. Results are in the SampleStore.
 import type { Milliseconds } from '../../proto/capture.js';
-import type { HostRun, JobFilter, JobRequest, JobState } from '../api.js';
+import type { HostRun, JobFilter, JobRequest, JobState, RepeatableRequest } from '../api.js';
 
 /** A job as stored. Whether a running one is `interrupted` depends on its owner, which the store cannot know. */
 export type StoredJobState = Exclude<JobState, 'interrupted'>;
@@ -60,6 +60,16 @@ export type Ownership = Pick<StoredJob, 'id' | 'owner' | 'ownerSilence'>;
 export interface ControlStore {
   /** A new job with its host runs. @throws FailureError 'conflict' when the id is taken */
   createJob(job: StoredJob, runs: readonly HostRun[]): Promise<void>;
+  /**
+   * A new job, unless the request has made one within a day that was not deleted: then nothing is written.
+   * @returns the id of the one job of that request
+   * @throws FailureError 'conflict' when the id is taken, or the key was used for another request
+   */
+  createJobOnce(job: StoredJob, runs: readonly HostRun[], request: RepeatableRequest): Promise<string>;
+  /** Write down that a request is about a job, for a day. @returns the id of the job that it was about at first @throws as createJobOnce */
+  noteRequest(request: RepeatableRequest, jobId: string): Promise<string>;
+  /** The job that a request has made or was about. @throws FailureError 'conflict' when the key was used for another request */
+  jobOfRequest(request: RepeatableRequest): Promise<string | undefined>;
   job(id: string): Promise<StoredJob | undefined>;
   /** The newest first. */
   jobs(query: JobQuery): Promise<readonly StoredJob[]>;

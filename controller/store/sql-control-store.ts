@@ -7,6 +7,7 @@ import { hostRunEnded, jobEnded } from '../audit/job-entries.js';
 import type { ControlStore } from './control-store.js';
 import { checkOwner } from './job-fence.js';
 import { insertJob, silenceOf, toJob, toRun } from './job-rows.js';
+import { claimRequest, findRequest, forgetOldRequests, forgetRequestsOf } from './request-keys.js';
 import { appendAuditLine } from './sql-audit-store.js';
 import type { SqlDatabase } from './sql-database.js';
 import { indexOldJobs, selectJobs } from './sql-job-search.js';
@@ -46,6 +47,24 @@ export function sqlControlStore(database: SqlDatabase): ControlStore {
       guard('writing down a job', async () => {
         await durably((change) => insertJob(change, database, job, runs));
       }),
+
+    createJobOnce: (job, runs, request) =>
+      guard('writing down a job', async () => {
+        await forgetOldRequests(db, clock);
+        return durably(async (change) => {
+          const id = await claimRequest(change, clock, request, job.id);
+          if (id === job.id) await insertJob(change, database, job, runs);
+          return id;
+        });
+      }),
+
+    noteRequest: (request, jobId) =>
+      guard('writing down a request', async () => {
+        await forgetOldRequests(db, clock);
+        return durably((change) => claimRequest(change, clock, request, jobId));
+      }),
+
+    jobOfRequest: (request) => guard('looking for the job of a request', () => findRequest(db, clock, request)),
 
     job: (id) =>
       guard('reading a job', async () => {
@@ -199,6 +218,7 @@ export function sqlControlStore(database: SqlDatabase): ControlStore {
           await change.deleteFrom('jobs').where('id', '=', id).execute();
           await change.deleteFrom('host_runs').where('job_id', '=', id).execute();
           await change.deleteFrom('job_terms').where('job_id', '=', id).execute();
+          await forgetRequestsOf(change, id);
         });
       }),
   };

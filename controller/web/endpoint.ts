@@ -1,7 +1,7 @@
 // One route of the server: what it takes, checked against schemas, and what it answers. Nothing here knows the HTTP library.
 import { z } from 'zod';
 import { fail } from '../../proto/failure.js';
-import type { App } from '../api.js';
+import type { App, RepeatableRequest } from '../api.js';
 import type { Actor } from '../audit/audited-app.js';
 import type { Caller } from '../users/users.js';
 
@@ -30,6 +30,8 @@ export interface Call {
   /** Who that is, as jobs and audit entries have it: `alice@server`. */
   readonly who: string;
   readonly actor: Actor;
+  /** Of an endpoint that takes keys, where the client gave one. */
+  readonly repeatable: RepeatableRequest | undefined;
   /** The last server-sent event that a client has which comes back; '' when it has none. */
   readonly lastEventId: string;
   /** Aborts when the client goes away or the server stops. */
@@ -50,6 +52,8 @@ export interface Endpoint {
   readonly query: z.ZodType;
   /** Undefined: takes no body. */
   readonly body: z.ZodType | undefined;
+  /** A client may give its request a key, and repeat it. */
+  readonly takesKey: boolean;
   /** @throws FailureError 'bad-request' for an input that does not fit */
   answer(input: Input, call: Call): Promise<Reply>;
 }
@@ -59,6 +63,7 @@ interface Shape<P, Q, B> {
   readonly parameters?: z.ZodType<P>;
   readonly query?: z.ZodType<Q>;
   readonly body?: z.ZodType<B>;
+  readonly takesKey?: true;
   readonly answer: (
     input: { readonly parameters: P; readonly query: Q; readonly body: B },
     call: Call,
@@ -68,9 +73,9 @@ interface Shape<P, Q, B> {
 const nothing = z.strictObject({});
 
 export function endpoint<P = unknown, Q = unknown, B = unknown>(shape: Shape<P, Q, B>): Endpoint {
-  const { summary, parameters, query, body, answer } = shape;
+  const { summary, parameters, query, body, takesKey = false, answer } = shape;
   return {
-    ...{ summary, parameters: parameters ?? nothing, query: query ?? nothing, body },
+    ...{ summary, parameters: parameters ?? nothing, query: query ?? nothing, body, takesKey },
     answer: async (input, call) =>
       answer(
         {
@@ -92,7 +97,7 @@ export function held(value: Promise<unknown>): Reply {
 }
 
 /** @throws FailureError 'bad-request' that says where and what */
-function checked<T>(schema: z.ZodType, value: unknown, what: string): T {
+export function checked<T>(schema: z.ZodType, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   // The type of the schema is that of its result: a shape has both from one declaration.
   if (result.success) return result.data as T;

@@ -8,16 +8,17 @@ import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Milliseconds } from '../../proto/capture.js';
 import { type Failure, FailureError, fail, toFailure } from '../../proto/failure.js';
 import { timeoutSignal } from '../../proto/timeout-signal.js';
-import type { App } from '../api.js';
+import type { App, RepeatableRequest } from '../api.js';
 import type { Actor } from '../audit/audited-app.js';
 import type { Clock } from '../clock.js';
 import { STATUS_OF } from '../http-api/failure-status.js';
+import { KEY_HEADER, keySchema, repeatableRequest } from '../http-api/idempotency-key.js';
 import { LEAST_ROLE, partsOf, ROUTES, type Route } from '../http-api/routes.js';
 import { StoreAway } from '../store/store-away.js';
 import { mayAct } from '../users/role.js';
 import type { Authenticator, Caller } from '../users/users.js';
 import { authenticate } from './authentication.js';
-import type { Endpoint, Reply } from './endpoint.js';
+import { checked, type Endpoint, type Input, type Reply } from './endpoint.js';
 import { heldAnswer } from './held-answer.js';
 import { LoginLimit } from './login-limit.js';
 import type { AnsweredRequest } from './metrics.js';
@@ -135,7 +136,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
 
   for (const route of ROUTES) {
     const { method, path } = partsOf(route);
-    const { answer } = endpoints[route];
+    const { answer, takesKey } = endpoints[route];
     app.route({
       method,
       url: path,
@@ -144,12 +145,15 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
         const signal = AbortSignal.any([closing.signal, goneAway(reply)]);
         const { 'last-event-id': id } = request.headers;
         const lastEventId = typeof id === 'string' ? id.slice(0, 100) : '';
-        const input = { parameters: request.params, query: request.query, body: request.body };
+        const input: Input = { parameters: request.params, query: request.query, body: request.body };
+        const repeatable = takesKey
+          ? repeatableOf(request.headers[KEY_HEADER.toLowerCase()], actor.who, { route, ...input })
+          : undefined;
         return send(
           reply,
           await answer(input, {
             ...{ app: options.appFor(actor), caller, who: actor.who, actor },
-            lastEventId,
+            ...{ repeatable, lastEventId },
             signal,
           }),
           clock,
@@ -219,6 +223,15 @@ function credentialsOf(request: FastifyRequest) {
   const certificate = isTls ? socket.getPeerX509Certificate() : undefined;
   const problem = isTls && !socket.authorized ? String(socket.authorizationError ?? 'not authorized') : '';
   return { authorization, certificate, certificateProblem: problem, remoteAddress: request.ip };
+}
+
+/** Undefined when the client gave no key. @throws FailureError 'bad-request' for a key that cannot be one */
+function repeatableOf(
+  key: unknown,
+  who: string,
+  asked: Input & { readonly route: Route },
+): RepeatableRequest | undefined {
+  return key === undefined ? undefined : repeatableRequest(checked<string>(keySchema, key, KEY_HEADER), who, asked);
 }
 
 /** Aborts when the answer is complete, or the client hung up before. */

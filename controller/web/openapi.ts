@@ -1,5 +1,6 @@
 // The API described for machines: an OpenAPI 3.1 document out of the same table and schemas that the server checks with.
 import { z } from 'zod';
+import { KEY_HEADER, keySchema } from '../http-api/idempotency-key.js';
 import { LEAST_ROLE, partsOf, ROUTES, type Route } from '../http-api/routes.js';
 import { type Endpoint, endpoint, json } from './endpoint.js';
 
@@ -38,14 +39,19 @@ function openApi(version: string, endpoints: Endpoints): unknown {
 
 const failure = z.object({ error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }) });
 
-function operation(route: Route, { summary, parameters, query, body }: Endpoint): unknown {
+function operation(route: Route, { summary, parameters, query, body, takesKey }: Endpoint): unknown {
   return {
     summary,
     description: `Least role: ${LEAST_ROLE[route]}.`,
-    parameters: [...fieldsOf(parameters, 'path'), ...fieldsOf(query, 'query')],
+    parameters: [...fieldsOf(parameters, 'path'), ...fieldsOf(query, 'query'), ...(takesKey ? [keyParameter()] : [])],
     ...(body === undefined ? {} : { requestBody: { required: true, content: jsonContent(body) } }),
     responses: { 200: { description: summary }, default: { $ref: '#/components/responses/failure' } },
   };
+}
+
+function keyParameter(): unknown {
+  const { description, $schema: _same, ...schema } = schemaOf(keySchema);
+  return { name: KEY_HEADER, in: 'header', required: false, description, schema };
 }
 
 function jsonContent(schema: z.ZodType): unknown {

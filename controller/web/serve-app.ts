@@ -56,7 +56,10 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
     ...describeApi(version, () => endpoints),
     ...metricsEndpoint(metrics),
     ...hostEndpoints(),
-    ...jobEndpoints({ runner, dispatch, audit: app.audit, requestStop: app.requestStop }),
+    ...jobEndpoints({
+      ...{ runner, dispatch, audit: app.audit, requestStop: app.requestStop },
+      ...{ submit: app.submit, submitted: app.submitted },
+    }),
     ...eventEndpoint(app, runner, clock),
     ...resultEndpoints(),
     ...questionEndpoints(clock),

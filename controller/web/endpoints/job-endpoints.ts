@@ -49,9 +49,13 @@ export interface JobEndpointTools {
   readonly audit: Audit;
   /** For jobs that other controllers run. */
   readonly requestStop: LocalApp['requestStop'];
+  /** With what requests have made before. */
+  readonly submit: LocalApp['submit'];
+  readonly submitted: LocalApp['submitted'];
 }
 
-export function jobEndpoints({ runner, dispatch, audit, requestStop }: JobEndpointTools): Record<JobRoute, Endpoint> {
+export function jobEndpoints(tools: JobEndpointTools): Record<JobRoute, Endpoint> {
+  const { runner, dispatch, audit, requestStop, submit, submitted } = tools;
   return {
     'GET /v1/jobs': endpoint({
       summary: 'Jobs, the newest first.',
@@ -76,9 +80,11 @@ export function jobEndpoints({ runner, dispatch, audit, requestStop }: JobEndpoi
     'POST /v1/jobs': endpoint({
       summary: 'Ask for a job: it waits for its turn and runs, unless a second person has to approve it first.',
       body: orderSchema,
-      answer: async ({ body }, { app, caller, who }) => {
-        const team = teamOf(caller, body.team);
-        const { id } = await app.submit({ ...toRequest(body, who, hostFinder(app)), team });
+      takesKey: true,
+      answer: async ({ body }, { app, caller, who, repeatable }) => {
+        const earlier = repeatable === undefined ? undefined : await submitted(repeatable);
+        const order = () => ({ ...toRequest(body, who, hostFinder(app)), team: teamOf(caller, body.team) });
+        const { id } = earlier ?? (await submit(order(), repeatable));
         await dispatch.look();
         return json({ job: await app.job(id) });
       },
@@ -137,9 +143,11 @@ export function jobEndpoints({ runner, dispatch, audit, requestStop }: JobEndpoi
         'Have the watch of a running job capture now, on some of its hosts, or on all of them when none is named.',
       parameters: jobParameters,
       body: z.strictObject({ hosts: z.array(z.string().min(1).max(253)).max(100_000), reason: z.string().max(2048) }),
-      answer: async ({ parameters, body: { hosts, reason } }, { app, who, signal }) => {
+      takesKey: true,
+      answer: async ({ parameters, body: { hosts, reason } }, { app, who, repeatable, signal }) => {
         const { id } = await app.job(parameters.job);
-        return held(app.trigger(id, hosts, { who, reason }, signal).then((answers) => ({ answers })));
+        const cause = { who, reason, ...(repeatable === undefined ? {} : { request: repeatable }) };
+        return held(app.trigger(id, hosts, cause, signal).then((answers) => ({ answers })));
       },
     }),
     'GET /v1/jobs/:job/approval': endpoint({

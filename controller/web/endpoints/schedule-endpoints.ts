@@ -51,8 +51,9 @@ export function scheduleEndpoints(dispatch: Pick<QueueDispatch, 'look'>): Record
     'POST /v1/schedules/:schedule/run': endpoint({
       summary: 'One job more, now.',
       parameters,
-      answer: async (input, { app, who }) => {
-        const id = await app.schedules.runNow(input.parameters.schedule, who);
+      takesKey: true,
+      answer: async (input, { app, who, repeatable }) => {
+        const id = await app.schedules.runNow(input.parameters.schedule, who, repeatable);
         await dispatch.look();
         return json({ job: await app.job(id) });
       },

@@ -60,6 +60,7 @@ describe('a scheduler', () => {
     storedSchedules({
       ...{ store, now: () => now, hosts: () => hosts, check: () => undefined },
       submit: () => Promise.reject(fail('internal', 'nothing is submitted')),
+      submitted: async () => undefined,
     });
   const add = (more: Partial<ScheduleDefinition> = {}) =>
     schedules().add(

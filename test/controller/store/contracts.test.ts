@@ -10,6 +10,7 @@ import { onEveryEngine, temporary } from './every-engine.js';
 import { identityStoreContract } from './identity-store-contract.js';
 import { jobQueueContract } from './job-queue-contract.js';
 import { releaseStoreContract } from './release-store-contract.js';
+import { requestKeyContract } from './request-key-contract.js';
 import { sampleStoreContract } from './sample-store-contract.js';
 import { scheduleStoreContract } from './schedule-store-contract.js';
 
@@ -32,5 +33,6 @@ onEveryEngine((engine, ground) => {
   sampleStoreContract(engine, () => temporary(ground, sqlSampleStore));
   identityStoreContract(engine, () => temporary(ground, sqlIdentityStore));
   decisionStoresContract(engine, ground.openTwice);
+  requestKeyContract(engine, ground.openTwice);
   releaseStoreContract(engine, () => temporary(ground, (database) => database));
 });

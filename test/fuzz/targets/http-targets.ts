@@ -40,6 +40,8 @@ const ENDPOINTS: Readonly<Record<Exclude<Route, FollowedRoute>, Endpoint>> = {
       dispatch: { look: async () => undefined },
       audit: AUDIT,
       requestStop: async () => undefined,
+      submit: (request) => APP.submit(request),
+      submitted: async () => undefined,
     }),
     ...resultEndpoints(),
   },
@@ -147,7 +149,9 @@ const requests: FuzzTarget = {
     const body = jsonBody(end < 0 ? '' : text.slice(end + 1));
     const { signal } = new AbortController();
     const caller = { name: 'alice', role: 'admin', team: 'default', by: 'token', expires: 0 } as const;
-    const call: Call = { app: APP, caller, who: ACTOR.who, actor: ACTOR, lastEventId: '', signal };
+    const call: Call = {
+      ...{ app: APP, caller, who: ACTOR.who, actor: ACTOR, repeatable: undefined, lastEventId: '', signal },
+    };
     await sent(await ENDPOINTS[found.route].answer({ parameters: found.parameters, query, body }, call));
   },
 };
