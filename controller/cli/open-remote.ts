@@ -1,4 +1,5 @@
 // The app of a server, as the command line and the environment name it.
+import { randomUUID } from 'node:crypto';
 import { access, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail } from '../../proto/failure.js';
@@ -8,6 +9,7 @@ import { configDirectory } from '../directories.js';
 import { openRemoteApp } from '../remote/remote-app.js';
 import { pinnedCa } from '../remote/server-trust.js';
 import { parseToken } from '../users/token.js';
+import { printable } from '../views/printable.js';
 import type { ServerChoice } from './context.js';
 import type { CliIo } from './io.js';
 
@@ -36,7 +38,8 @@ export async function openRemote(choice: ServerChoice, io: CliIo): Promise<App> 
   }
   const ca = await trustedCa(url, choice.caFile, given, io);
   return openRemoteApp({
-    ...{ url, clock: systemClock },
+    ...{ url, clock: systemClock, newKey: () => randomUUID(), interrupt: io.interrupt.stop },
+    tell: (text) => void io.stderr.write(`perftrawl: ${printable(text)}\n`),
     ...(ca === undefined ? {} : { ca }),
     // A certificate decides where there is one.
     ...(certFile === undefined || keyFile === undefined

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
 import type { Milliseconds } from '../../proto/capture.js';
-import { FailureError, fail, isFailureCode } from '../../proto/failure.js';
+import { type Failure, FailureError, fail, isFailureCode } from '../../proto/failure.js';
 import { partsOf, pathOf, type Query, type Route } from '../http-api/routes.js';
 import { connectFailure } from './connect-failure.js';
 
@@ -21,6 +21,17 @@ export interface Asked {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+}
+
+/** No answer, or one that says no more than that there is none at present: what was asked for may have been done. */
+export class Unanswered extends FailureError {
+  /** For how long the server wants to be left alone; 0 when it does not say. */
+  readonly retryAfter: Milliseconds;
+
+  constructor(failure: Failure, retryAfter: Milliseconds, cause?: unknown) {
+    super(failure, { cause });
+    this.retryAfter = retryAfter;
+  }
 }
 
 /** For a connection, and between two pieces of an answer: servers say something every 15 s. */
@@ -50,7 +61,7 @@ export class ApiClient {
    * The answer of a route, in the type that the server has for it: it is of this program and proven to be the one that is meant, so
    * that this cast is the codec. Undefined when the server says that there is none.
    *
-   * @throws FailureError as the server had it; 'unreachable' and 'untrusted' where it did not come to that
+   * @throws FailureError as the server had it; 'untrusted', and Unanswered, where it did not come to that
    */
   async json<T>(route: Route, asked: Asked = {}): Promise<T | undefined> {
     const answer = await this.open(route, asked);
@@ -90,7 +101,10 @@ export class ApiClient {
     const { statusCode = 0 } = answer;
     if (statusCode >= 200 && statusCode < 300) return answer;
     const told = await this.#read(answer, mostFailureBytes).catch(() => undefined);
-    throw failureIn(told) ?? strange(statusCode, url);
+    const failure = failureIn(told);
+    const retryAfter = waitIn(answer.headers['retry-after']);
+    if (failure === undefined) throw strange(statusCode, url, retryAfter);
+    throw statusCode === 503 ? new Unanswered(failure.failure, retryAfter) : failure;
   }
 
   /** Pieces of an answer, with what breaks it off as a failure. */
@@ -131,15 +145,24 @@ export class ApiClient {
 
   #failure(error: unknown, signal: AbortSignal | undefined): FailureError {
     if (signal?.aborted === true) return fail('cancelled', `asking ${this.url.host} was cancelled`, '', error);
-    return connectFailure(error, this.url);
+    const failure = connectFailure(error, this.url);
+    return failure.failure.code === 'unreachable' ? new Unanswered(failure.failure, 0, error) : failure;
   }
 }
 
 /** An answer of something that is no server of perftrawl, or of one that stops at the moment. */
-function strange(status: number, url: URL): FailureError {
-  if (status >= 502 && status <= 504) return fail('unreachable', `${url.host} answers ${status}`, 'try again');
+function strange(status: number, url: URL, retryAfter: Milliseconds): FailureError {
+  if (status >= 502 && status <= 504) {
+    const message = `${url.host} answers ${status}`;
+    return new Unanswered({ code: 'unreachable', message, remedy: 'try again' }, retryAfter);
+  }
   const remedy = 'is that the address of `perftrawl serve`?';
   return fail('bad-data', `${url.host} answers ${status}, and not as perftrawl does`, remedy);
+}
+
+/** Seconds; a date, which others than our servers may send, counts as nothing. */
+function waitIn(retryAfter: string | undefined): Milliseconds {
+  return /^\d{1,6}$/.test(retryAfter ?? '') ? Number(retryAfter) * 1000 : 0;
 }
 
 /** `{ error: { code, message, remedy } }` */

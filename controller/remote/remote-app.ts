@@ -7,7 +7,6 @@ import { ProfileDecoder } from '../../proto/profile-codec.js';
 import type { Answer, App, Host, HostRun, Job, RunOptions } from '../api.js';
 import type { Approval } from '../approval/approval.js';
 import type { WrittenEntry } from '../audit/audit-entry.js';
-import type { Clock } from '../clock.js';
 import { matchesSelector, parseSelector } from '../fleet/selector.js';
 import { FrameReader } from '../http-api/frames.js';
 import { toOrder, toServed } from '../http-api/job-order.js';
@@ -19,10 +18,9 @@ import { followToEnd } from './job-following.js';
 import { remoteIdentities } from './remote-identities.js';
 import { remoteQuestions } from './remote-questions.js';
 import { remoteSchedules } from './remote-schedules.js';
+import { askRepeatedly, type RepeatingOptions } from './repeated-request.js';
 
-export interface RemoteAppOptions extends ApiClientOptions {
-  readonly clock: Clock;
-}
+export interface RemoteAppOptions extends ApiClientOptions, Omit<RepeatingOptions, 'client'> {}
 
 /** How long a server may be away while a job is followed. */
 const patience = 120_000;
@@ -34,9 +32,12 @@ export async function openRemoteApp(options: RemoteAppOptions): Promise<App> {
 
   /** An answer that is always there. */
   async function ask<T>(route: Route, asked?: Asked): Promise<T> {
-    const answer = await client.json<T>(route, asked);
-    if (answer === undefined) throw fail('bad-data', `the server says nothing to ${route}`);
-    return answer;
+    return there(route, await client.json<T>(route, asked));
+  }
+
+  /** The same of what must not be done twice: it may be asked for several times, and is done once. */
+  async function askOnce<T>(route: Route, asked: Asked): Promise<T> {
+    return there(route, await askRepeatedly<T>(route, asked, { ...options, client }));
   }
 
   let inventory: readonly Host[];
@@ -135,7 +136,7 @@ export async function openRemoteApp(options: RemoteAppOptions): Promise<App> {
     },
     cleanHosts: (hosts, isForced, signal) => askHosts('POST /v1/hosts/clean', hosts, { isForced }, signal),
     async submit(request) {
-      const { job } = await ask<{ job: Job }>('POST /v1/jobs', { body: toOrder(request, nameOf) });
+      const { job } = await askOnce<{ job: Job }>('POST /v1/jobs', { body: toOrder(request, nameOf) });
       if (job.state !== 'awaiting-approval') submitted.add(job.id);
       return job;
     },
@@ -147,7 +148,8 @@ export async function openRemoteApp(options: RemoteAppOptions): Promise<App> {
     // Who that is, the server knows better than its client.
     async trigger(jobId, hosts, { reason }, signal) {
       type Told = { answers: Awaited<ReturnType<App['trigger']>> };
-      return (await ask<Told>('POST /v1/jobs/:job/trigger', ofJob(jobId, { body: { hosts, reason }, signal }))).answers;
+      const asked = ofJob(jobId, { body: { hosts, reason }, signal });
+      return (await askOnce<Told>('POST /v1/jobs/:job/trigger', asked)).answers;
     },
     async job(id) {
       return (await ask<{ job: Job }>('GET /v1/jobs/:job', ofJob(id))).job;
@@ -195,7 +197,7 @@ export async function openRemoteApp(options: RemoteAppOptions): Promise<App> {
         await ask('DELETE /v1/teams/:team', { parameters: { team } });
       },
     },
-    schedules: remoteSchedules(ask),
+    schedules: remoteSchedules(ask, askOnce),
     identities: remoteIdentities(ask),
     // Who that is, the server knows better than its client.
     approvals: {
@@ -218,4 +220,10 @@ export async function openRemoteApp(options: RemoteAppOptions): Promise<App> {
       client.close();
     },
   };
+}
+
+/** @throws FailureError 'bad-data' when the server answers with nothing */
+function there<T>(route: Route, answer: T | undefined): T {
+  if (answer === undefined) throw fail('bad-data', `the server says nothing to ${route}`);
+  return answer;
 }

@@ -5,7 +5,11 @@ import type { Route } from '../http-api/routes.js';
 import type { Schedule, Schedules, Tick } from '../schedule/schedule.js';
 import type { Asked } from './api-client.js';
 
-export function remoteSchedules(ask: <T>(route: Route, asked?: Asked) => Promise<T>): Schedules {
+/** @param askOnce for what must not be done twice */
+export function remoteSchedules(
+  ask: <T>(route: Route, asked?: Asked) => Promise<T>,
+  askOnce: <T>(route: Route, asked: Asked) => Promise<T>,
+): Schedules {
   const of = (schedule: string, more: Omit<Asked, 'parameters'> = {}): Asked => ({ ...more, parameters: { schedule } });
   const one = async (route: Route, asked: Asked) => (await ask<{ schedule: Schedule }>(route, asked)).schedule;
   return {
@@ -22,7 +26,7 @@ export function remoteSchedules(ask: <T>(route: Route, asked?: Asked) => Promise
     pause: (name) => one('POST /v1/schedules/:schedule/pause', of(name)),
     resume: (name) => one('POST /v1/schedules/:schedule/resume', of(name)),
     runNow: async (name, _requester) =>
-      (await ask<{ job: { id: string } }>('POST /v1/schedules/:schedule/run', of(name))).job.id,
+      (await askOnce<{ job: { id: string } }>('POST /v1/schedules/:schedule/run', of(name))).job.id,
     next: async (name, count) =>
       (await ask<{ times: readonly number[] }>('GET /v1/schedules/:schedule/next', of(name, { query: { count } })))
         .times,

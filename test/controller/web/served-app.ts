@@ -1,4 +1,5 @@
 // A server over an app with fake agents: real HTTPS on a port of this machine, real certificates, real gRPC behind it.
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { App } from '../../../controller/api.js';
@@ -7,7 +8,7 @@ import type { ApprovalRule } from '../../../controller/approval/approval.js';
 import { issueCertificate } from '../../../controller/ca/certificate-authority.js';
 import { type Clock, systemClock } from '../../../controller/clock.js';
 import type { QueueLimits } from '../../../controller/jobs/queue-policy.js';
-import { openRemoteApp } from '../../../controller/remote/remote-app.js';
+import { openRemoteApp, type RemoteAppOptions } from '../../../controller/remote/remote-app.js';
 import { identityFilesIn } from '../../../controller/transport/identity.js';
 import type { Role } from '../../../controller/users/role.js';
 import type { HttpServer } from '../../../controller/web/http-server.js';
@@ -27,7 +28,7 @@ export interface ServedApp {
   /** The token of a new user. */
   token(name: string, role: Role, ttl?: number): Promise<string>;
   /** The server as this user sees it; closed with the rest. */
-  remote(token: string): Promise<App>;
+  remote(token: string, more?: Partial<RemoteAppOptions>): Promise<App>;
   /** Cert and key of a role. */
   certificate(name: string, role: 'user' | 'agent' | 'controller'): Promise<{ cert: Buffer; key: Buffer }>;
   /** Stop the server as SIGTERM does, and start another on the same port over the same data. */
@@ -92,8 +93,12 @@ export async function servedApp(scripts: Record<string, Script>, serving: Servin
       if (token === undefined) throw new Error('no token');
       return token;
     },
-    async remote(token) {
-      const remote = await openRemoteApp({ url: url(), ca, token, clock: systemClock });
+    async remote(token, more = {}) {
+      const { signal: interrupt } = new AbortController();
+      const remote = await openRemoteApp({
+        ...{ url: url(), ca, token, clock: systemClock, newKey: () => randomUUID(), tell: () => undefined, interrupt },
+        ...more,
+      });
       open.push(remote);
       return remote;
     },
