@@ -161,6 +161,8 @@ export interface LocalApp extends App {
 /** For connections, and for the answer to a short question. */
 const connectTimeout = 10_000;
 const askTimeout = 30_000;
+/** For a store that is away when somebody asks for something: then he is refused. */
+const requestPatience = 10_000;
 /** On top, for hosts to which the agent may first have to be made and sent. */
 const sendAllowance = 150_000;
 /** For ending the job before, where the next one of a schedule comes instead of it. */
@@ -186,7 +188,8 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     ...{ isServing: options.queue !== undefined, clock, random },
   });
   const ssh = options.ssh === undefined ? undefined : openSsh(options.ssh, inventory, dataDir);
-  const audit = storedAudit(sqlAuditStore(database), () => clock.now());
+  const awaited = patientDatabase(database, clock, requestPatience).database;
+  const audit = storedAudit(sqlAuditStore(awaited), () => clock.now());
   const identity = await identityServices({
     ...{ store: sqlIdentityStore(database), audit, clock, caDirectory, inventory: inventory.hosts },
     log,
@@ -278,7 +281,8 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     return identity.hosts().filter((host) => matchesSelector(host, selector));
   };
   const users = storedUsers({
-    ...{ store: sqlUserStore(database), now: () => clock.now() },
+    // Who asks is only read; a user who was added could not be added again.
+    ...{ store: { ...sqlUserStore(awaited), add: sqlUserStore(database).add }, now: () => clock.now() },
     caSha256: () => fileFingerprint(identityFiles.ca),
     localName,
   });

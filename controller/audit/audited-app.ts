@@ -3,6 +3,7 @@ import { auditedSpec } from '../../proto/audited-spec.js';
 import { type Failure, FailureError, toFailure } from '../../proto/failure.js';
 import type { Answer, App, RemovedFile } from '../api.js';
 import type { ScheduleDefinition } from '../schedule/schedule.js';
+import { StoreAway } from '../store/store-away.js';
 import type { Audit } from './audit.js';
 import type { AuditEntry } from './audit-entry.js';
 
@@ -115,7 +116,8 @@ export async function audited<R>(audit: Audit, entry: AuditEntry, work: () => Pr
     try {
       await audit.append({ ...entry, failure });
     } catch (unwritten) {
-      throw new FailureError(withUnwritten(failure, unwritten), { cause: error });
+      const both = withUnwritten(failure, unwritten);
+      throw error instanceof StoreAway ? new StoreAway(both, error) : new FailureError(both, { cause: error });
     }
     throw error;
   }

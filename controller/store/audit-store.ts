@@ -11,7 +11,7 @@ export type NextLine = (end: ChainEnd) => { readonly line: string; readonly end:
 
 /** Methods reject with the failures of a ControlStore. */
 export interface AuditStore {
-  /** On disk when it resolves; one at a time over all processes. */
+  /** On disk, once, when it resolves, however often it had to be tried; one at a time over all processes. */
   append(next: NextLine): Promise<void>;
   /** At most `limit` after `after`, in order. */
   lines(after: number, limit: number): Promise<readonly StoredAuditLine[]>;

@@ -1,4 +1,5 @@
-// The same database for what must not fail because it is away for a while: running jobs, whose captures go on meanwhile.
+// The same database for what must not fail because it is away for a while: running jobs, whose captures go on meanwhile, and requests,
+// which somebody waits for.
 import type { Milliseconds } from '../../proto/capture.js';
 import type { Clock } from '../clock.js';
 import type { SqlDatabase } from './sql-database.js';
@@ -11,14 +12,19 @@ export interface PatientDatabase {
   away(): Milliseconds;
 }
 
-/** How long an operation is tried again. */
-const patience: Milliseconds = 120_000;
+/** How long an operation of a job is tried again. */
+const patienceOfJobs: Milliseconds = 120_000;
 const firstPause: Milliseconds = 100;
 const longestPause: Milliseconds = 2_000;
 
 const never = new AbortController().signal;
 
-export function patientDatabase(database: SqlDatabase, clock: Clock): PatientDatabase {
+/** @param patience how long an operation is tried again */
+export function patientDatabase(
+  database: SqlDatabase,
+  clock: Clock,
+  patience: Milliseconds = patienceOfJobs,
+): PatientDatabase {
   let total: Milliseconds = 0;
   /** Since the first operation that failed; undefined while none does. */
   let since: Milliseconds | undefined;

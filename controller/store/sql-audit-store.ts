@@ -1,13 +1,26 @@
 // The AuditStore in SQL. Triggers of the database refuse to change or delete what it holds.
 import type { Transaction } from 'kysely';
 import { fail } from '../../proto/failure.js';
-import type { AuditStore, NextLine } from './audit-store.js';
+import type { AuditStore, NextLine, StoredAuditLine } from './audit-store.js';
 import type { SqlDatabase } from './sql-database.js';
 import type { Tables } from './tables.js';
 
 export function sqlAuditStore({ db, guard, durably, where }: SqlDatabase): AuditStore {
   return {
-    append: (next) => guard('writing the audit log', () => durably((change) => appendAuditLine(change, where, next))),
+    append(next) {
+      let tried: StoredAuditLine | undefined;
+      const noted: NextLine = (end) => {
+        const made = next(end);
+        tried = { sequence: made.end.sequence, line: made.line };
+        return made;
+      };
+      return guard('writing the audit log', () =>
+        durably(async (change) => {
+          // The answer to the commit of an earlier attempt may have been lost.
+          if (tried === undefined || !(await isWritten(change, tried))) await appendAuditLine(change, where, noted);
+        }),
+      );
+    },
     lines: (after, limit) =>
       guard('reading the audit log', () =>
         db
@@ -39,6 +52,16 @@ export async function appendAuditLine(change: Transaction<Tables>, where: string
   const { line, end } = next({ sequence: head.sequence - 1, hash: head.hash });
   await change.insertInto('audit').values({ sequence: end.sequence, line }).execute();
   await change.updateTable('audit_head').set({ hash: end.hash }).execute();
+}
+
+async function isWritten(change: Transaction<Tables>, { sequence, line }: StoredAuditLine): Promise<boolean> {
+  // A write: waits for the transaction of that attempt, should it not have ended yet.
+  await change
+    .updateTable('audit_head')
+    .set((column) => ({ hash: column.ref('hash') }))
+    .execute();
+  const found = await change.selectFrom('audit').select('line').where('sequence', '=', sequence).executeTakeFirst();
+  return found?.line === line;
 }
 
 function headless(where: string) {

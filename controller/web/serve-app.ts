@@ -1,7 +1,7 @@
 // A server of an app: endpoints, the jobs it runs, the HTTP server around them.
 import type { X509Certificate } from 'node:crypto';
 import { nameOf, roleOf } from '../../proto/certificate-role.js';
-import type { Failure } from '../../proto/failure.js';
+import { type Failure, toFailure } from '../../proto/failure.js';
 import type { LocalApp } from '../app.js';
 import type { Clock } from '../clock.js';
 import type { Route } from '../http-api/routes.js';
@@ -78,7 +78,12 @@ export async function serveApp(options: ServeOptions): Promise<HttpServer> {
       health: () => app.health(),
       async onRefusal({ what, failure, ...actor }) {
         log({ level: 'warning', event: 'refused', who: actor.who, from: actor.from, what, failure });
-        await app.audit.append({ ...actor, what: 'refused', detail: { route: what }, failure });
+        try {
+          await app.audit.append({ ...actor, what: 'refused', detail: { route: what }, failure });
+        } catch (error) {
+          // Nothing was done, and nothing is: the refusal stands.
+          log({ level: 'error', event: 'unaudited', who: actor.who, what, failure: toFailure(error) });
+        }
       },
     });
     const { address } = server;

@@ -1,6 +1,4 @@
 // A database that goes away: operations are tried again for two minutes, also when a commit was done and its answer lost.
-import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HostRun } from '../../../controller/api.js';
 import { storedAudit } from '../../../controller/audit/audit.js';
@@ -15,51 +13,8 @@ import { StoreAway } from '../../../controller/store/store-away.js';
 import { drawSeries } from '../draw-histogram.js';
 import { job, run } from './control-store-contract.js';
 import { open } from './every-engine.js';
+import { LossyWay } from './lossy-way.js';
 import { type PostgresServer, postgresServer } from './postgres-server.js';
-
-/** Passes everything on; a connection over which a transaction was committed is cut before the answer, as often as `losses` says. */
-class LossyWay {
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  losses = 0;
-
-  constructor(port: number) {
-    this.#server = createServer((client) => {
-      const server = connect(port, '127.0.0.1');
-      let isCommitting = false;
-      for (const socket of [client, server]) {
-        this.#sockets.add(socket);
-        socket.on('error', () => undefined);
-        socket.on('close', () => [client, server].map((end) => end.destroy()));
-      }
-      client.on('data', (bytes) => {
-        isCommitting = this.losses > 0 && bytes.includes('commit\0');
-        server.write(bytes);
-      });
-      server.on('data', (bytes) => {
-        if (!isCommitting) {
-          client.write(bytes);
-          return;
-        }
-        this.losses--;
-        client.destroy();
-      });
-    });
-  }
-
-  async listen(): Promise<number> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  }
-
-  async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, 'close');
-  }
-}
 
 describe('an operation of a running job', () => {
   let server: PostgresServer;
@@ -112,6 +67,20 @@ describe('an operation of a running job', () => {
     for await (const { what } of audit.entries(0)) told.push(what);
     expect(told).toEqual(['submit-job', 'host-run-ended', 'job-ended']);
     expect((await audit.verify()).problems).toEqual([]);
+  });
+
+  it('is in the audit log once, although the answers to its commits were lost', async () => {
+    const { database: patient } = patientDatabase(database, systemClock);
+    const [audit, other] = [patient, direct].map((one) => storedAudit(sqlAuditStore(one), () => 1));
+    const before = (await audit.verify()).lines;
+    way.losses = 3;
+    const entries = Array.from({ length: 5 }, (_, i) => audit.append({ who: `alice${i}`, what: 'add-user' }));
+    await Promise.all([...entries, other.append({ who: 'bob', what: 'add-user' })]);
+    expect(way.losses).toBe(0);
+    const told: string[] = [];
+    for await (const { who } of other.entries(before)) told.push(who);
+    expect(told.sort()).toEqual(['alice0', 'alice1', 'alice2', 'alice3', 'alice4', 'bob']);
+    expect(await other.verify()).toMatchObject({ lines: before + 6, problems: [] });
   });
 });
 
