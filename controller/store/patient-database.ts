@@ -17,7 +17,8 @@ const patienceOfJobs: Milliseconds = 120_000;
 const firstPause: Milliseconds = 100;
 const longestPause: Milliseconds = 2_000;
 
-const never = new AbortController().signal;
+/** Of its own for each wait: many wait at a time. */
+const never = () => new AbortController().signal;
 
 /** @param patience how long an operation is tried again */
 export function patientDatabase(
@@ -46,7 +47,7 @@ export function patientDatabase(
             if (!(error instanceof StoreAway)) throw error;
             since ??= begun;
             if (clock.monotonic() - begun >= patience) throw error;
-            await clock.sleep(pause, never);
+            await clock.sleep(pause, never());
           }
         }
       },

@@ -42,7 +42,8 @@ const mostAttempts = 8;
 /** Of the advisory lock under which the tables are made: a number that nothing else uses. */
 const migrationLock = 7_337_160_250;
 
-const never = new AbortController().signal;
+/** Of its own for each wait: many wait at a time. */
+const never = () => new AbortController().signal;
 
 /** Brings the tables to the newest version first. @throws FailureError as `explainPostgres`, 'conflict' for tables that are too new */
 export async function openPostgres(options: PostgresOptions): Promise<SqlDatabase> {
@@ -61,7 +62,7 @@ export async function openPostgres(options: PostgresOptions): Promise<SqlDatabas
           return await work();
         } catch (error) {
           if (!isWorthRepeating(error) || attempt === mostAttempts) throw explainPostgres(where, doing, error);
-          await clock.sleep(random() * 10 * 2 ** attempt, never);
+          await clock.sleep(random() * 10 * 2 ** attempt, never());
         }
       }
     },
