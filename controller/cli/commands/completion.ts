@@ -1,5 +1,6 @@
 // `perftrawl completion bash|zsh|fish`: a script for the shell, which asks `perftrawl complete-words` for candidates.
 import { Command } from '@commander-js/extra-typings';
+import type { Milliseconds } from '../../../proto/capture.js';
 import { type CliSession, examples } from '../command.js';
 import type { CommandContext } from '../context.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
@@ -7,6 +8,9 @@ import { write, writeJson } from '../io.js';
 import { parseChoice } from '../options/numbers.js';
 
 export type Shell = 'bash' | 'zsh' | 'fish';
+
+/** For all names: a shell that waits longer is worse than one that offers nothing. */
+export const COMPLETION_PATIENCE: Milliseconds = 5000;
 
 /** @throws UsageError */
 function parseShell(text: string): Shell {
@@ -16,9 +20,22 @@ function parseShell(text: string): Shell {
 /** Each asks for candidates with the words up to the cursor; no answer means file names. */
 const COMPLETION_SCRIPTS: Record<Shell, string> = {
   bash: `_perftrawl() {
-  local IFS=$'\\n'
-  local words=("\${COMP_WORDS[@]:1:COMP_CWORD}")
-  COMPREPLY=($(perftrawl complete-words -- "\${words[@]}" 2>/dev/null))
+  local cuts=\${COMP_WORDBREAKS//[^:=]/} rest=\${COMP_LINE:0:COMP_POINT} words=() n=-1 i part typed candidate
+  # Bash cuts words at : and =, as in JOB:HOST and name=HOST: what stands together on the line is put together again.
+  for ((i = 0; i <= COMP_CWORD; i++)); do
+    part=\${rest#"\${rest%%[![:space:]]*}"}
+    if [[ i -eq 0 || $part != "$rest" ]]; then words[++n]=; fi
+    rest=$part part=\${COMP_WORDS[i]}
+    if ((i == COMP_CWORD)); then part=$rest; fi
+    words[n]+=$part rest=\${rest#"$part"}
+  done
+  # What it takes for the word that is being typed begins after the last cut.
+  typed=\${words[n]}
+  if [[ -n $cuts ]]; then typed=\${typed%"\${typed##*[$cuts]}"}; else typed=; fi
+  COMPREPLY=()
+  while IFS= read -r candidate; do
+    COMPREPLY+=("\${candidate#"$typed"}")
+  done < <(perftrawl complete-words -- "\${words[@]:1}" 2>/dev/null)
 }
 complete -o default -F _perftrawl perftrawl
 `,
@@ -50,6 +67,13 @@ export function completionCommand(session: CliSession) {
   return new Command('completion')
     .description('print a completion script for bash, zsh or fish')
     .argument('<shell>', 'bash, zsh or fish')
+    .addHelpText(
+      'after',
+      `
+It completes commands, options and their values, and names: of hosts, jobs, schedules, teams and SystemTap scripts, JOB:HOST, and hosts
+of the job that the command line names. They come from the store, or the server, that the command would use; where that does not
+answer within ${COMPLETION_PATIENCE / 1000} s, file names are offered.`,
+    )
     .addHelpText(
       'after',
       examples([

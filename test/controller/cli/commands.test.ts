@@ -3,6 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AppOptions } from '../../../controller/cli/context.js';
+import type { ScheduleDefinition } from '../../../controller/schedule/schedule.js';
 import type { HostDescription } from '../../../proto/capture.js';
 import { FakeApp, jobOf, run, SCRIPT, WEB1, WEB2 } from './fake-app.js';
 
@@ -220,7 +222,20 @@ describe('ca', () => {
 describe('completion', () => {
   beforeEach(() => {
     app.catalogue = [{ host: WEB1, ok: true, value: [SCRIPT] }];
+    names('nightly', 'weekly');
   });
+
+  function names(...schedules: string[]): void {
+    const { hosts: _all, requester, buildHost: _none, sample: _nor, ...job } = jobOf('succeeded').request;
+    const definition: Omit<ScheduleDefinition, 'name'> = {
+      ...{ timing: { kind: 'at', time: 1 }, timeZone: 'UTC', windows: [], blackouts: [], jitter: 0, overlap: 'skip' },
+      ...{ missed: 'skip', tolerance: 0, retention: {}, job },
+    };
+    app.schedules.list = async () =>
+      schedules.map((name) => ({
+        ...{ definition: { ...definition, name }, state: 'active', requester, created: 1, nextDue: 1 },
+      }));
+  }
 
   const complete = async (...words: string[]) =>
     (await run(['complete-words', '--', ...words], { app })).stdout.trimEnd().split('\n');
@@ -276,12 +291,75 @@ describe('completion', () => {
     ],
     [['jobs', 'ls', '--state', 'inter'], ['interrupted']],
     [['ca', 'issue', 'x', '--role', 'c'], ['controller']],
+    [['schedule', 'pause', 'n'], ['nightly']],
+    [['schedule', 'history', 'w'], ['weekly']],
+    [['schedule', 'next', 'nightly', ''], ['']],
+    [
+      ['schedule', 'rm', 'nightly', ''],
+      ['nightly', 'weekly'],
+    ],
+    [['schedule', 'add', ''], ['']],
+    [
+      ['pull', ''],
+      ['job1', 'last', 'nightly', 'weekly'],
+    ],
+    [['jobs', 'ls', '--schedule', 'w'], ['weekly']],
+    [['teams', 'set', ''], ['db']],
+    [['teams', 'reset', 'd'], ['db']],
+    [['users', 'add', 'bob', '--team', ''], ['db']],
+    [['record', '--team=d'], ['--team=db']],
+    [
+      ['diff', 'job1', 'job1:'],
+      ['job1:web1', 'job1:web2'],
+    ],
+    [['diff', 'last:web2'], ['last:web2']],
+    [
+      ['diff', 'job1:web1', 'last', '--host', 'w'],
+      ['web1', 'web2'],
+    ],
+    [['hosts', 'forget', 'web1'], ['web1']],
+    [['audit', 'ls', '--job', 'l'], ['last']],
     [['fold', '--'], ['--help']],
     [['completion', 'f'], ['fish']],
     [['import', ''], ['']],
     [['nonsense', 'x', ''], ['']],
   ])('of %j is %j', async (words, expected) => {
     expect(await complete(...words)).toEqual(expected);
+  });
+
+  it('of hosts after a job is those of the job', async () => {
+    app.known = jobOf('succeeded', undefined, [WEB2]);
+    expect(await complete('show', 'job1', '--host', '')).toEqual(['web2']);
+    expect(await complete('diff', 'job1:')).toEqual(['job1:web2']);
+    expect(await complete('show', '--host', '')).toEqual(['web1', 'web2']);
+  });
+
+  it('asks the server and the store that the command line names', async () => {
+    const asked: unknown[] = [];
+    const onOpen = ({ server, dataDirectory }: AppOptions) => asked.push([server?.url, dataDirectory]);
+    const of = (...words: string[]) => run(['complete-words', '--', ...words], { app, onOpen });
+    expect((await of('--server', 'https://perf:7450', 'schedule', 'pause', '')).stdout).toBe('nightly\nweekly\n');
+    await of('--data', '/srv/perf', 'schedule', 'pause', '');
+    // Which the shell would still change.
+    await of('--data', '~/perf', 'schedule', 'pause', '');
+    expect(asked).toEqual([
+      ['https://perf:7450', undefined],
+      [undefined, '/srv/perf'],
+      [undefined, undefined],
+    ]);
+  });
+
+  it('offers nothing that a shell would take for more than a name', async () => {
+    names('good', '$(reboot)', 'a b', 'x;y', '`id`', 'a\nb', "'", '\u001b[31m', 'ü');
+    expect(await complete('schedule', 'pause', '')).toEqual(['good']);
+  });
+
+  it('offers no more than a person looks through, and never more of a name than is sure', async () => {
+    names(...Array.from({ length: 3000 }, (_, i) => `a${String(i).padStart(4, '0')}`), 'b');
+    const offered = await complete('schedule', 'pause', '');
+    expect([offered.length, offered[0], offered.at(-1)]).toEqual([1000, 'a0000', 'b']);
+    expect(await complete('schedule', 'pause', 'a2')).toHaveLength(1000);
+    expect((await complete('schedule', 'pause', 'a2')).at(-1)).toBe('a2999');
   });
 
   it.each(['bash', 'zsh', 'fish'])('has a script for %s', async (shell) => {
