@@ -10,7 +10,7 @@
 // A capture whose owner is gone before its done event is `lost`: whoever notices first appends that.
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { uptime as machineUptime } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,6 +24,7 @@ import { sweepTickets, withLock } from './lock.js';
 import { LogReader, type LogSummary, soundPart, summarizeLog } from './log-reader.js';
 import { LogWriter } from './log-writer.js';
 import { ageOfOwner, isAlive, ownIdentity } from './owner.js';
+import { readPlainFile } from './plain-file.js';
 import { makePrivateDirectory } from './private-directory.js';
 
 export interface SpoolOptions {
@@ -219,12 +220,9 @@ export class Spool {
   /** Asked several times a second, so the common answer, that there is none, has to be cheap. */
   async stopRequest(captureId: string): Promise<StopRequest | undefined> {
     if (!existsSync(this.#path(captureId, 'stop'))) return undefined;
-    try {
-      return (await readFile(this.#path(captureId, 'stop'), 'utf8')) === 'discard' ? 'discard' : 'keep';
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return undefined;
-      throw error;
-    }
+    const file = await readPlainFile(this.#path(captureId, 'stop'), 'discard'.length);
+    if (file.kind !== 'read') return undefined;
+    return file.bytes.toString() === 'discard' ? 'discard' : 'keep';
   }
 
   /** Delete a capture that is done. False when there is none. @throws FailureError `refused` while it runs */

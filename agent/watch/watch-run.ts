@@ -115,13 +115,16 @@ class Watch {
 
   async #listen(inbox: TriggerInbox, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      for (const { requestId, who, reason } of await inbox.take()) {
-        const restrained = this.#rule.restrained(performance.now());
-        const outcome =
-          restrained === undefined ? await this.#fire({ kind: 'asked', who, reason }) : refusal(restrained, this.#spec);
-        await inbox.answer(requestId, outcome);
+      const asked = await inbox.next();
+      if (asked === undefined) {
+        await pause(LOOK, signal);
+        continue;
       }
-      await pause(LOOK, signal);
+      const { requestId, who, reason } = asked;
+      const restrained = this.#rule.restrained(performance.now());
+      const outcome =
+        restrained === undefined ? await this.#fire({ kind: 'asked', who, reason }) : refusal(restrained, this.#spec);
+      await inbox.answer(requestId, outcome);
     }
   }
 

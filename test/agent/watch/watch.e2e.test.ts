@@ -1,5 +1,7 @@
 // Watches with real perf on a real process: it begins to fault, and the host captures by itself; whoever asks fires one as well.
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CaptureService } from '../../../agent/capture-service.js';
@@ -130,6 +132,28 @@ describe('a watch', () => {
     const firing = await other.triggerCapture({ captureId: 'w', who: 'bob', reason: '', requestId: 'r' });
     expect(firing).toMatchObject({ number: 1, capture: { ok: true, captureId: 'w.t1' } });
     expect(the(await followed(other, 'w.t1'), 'done')).toMatchObject({ outcome: 'finished' });
+  });
+
+  it('is neither fired nor ended by what else lies where requests are, and by no stop but a plain file', async () => {
+    await start('w', watch({ events: [], conditions: [] }));
+    const own = join(live.state, 'captures', 'w');
+    const place = join(own, 'work', 'triggers');
+    await expect.poll(() => existsSync(place), { timeout: 10_000 }).toBe(true);
+    execFileSync('mkfifo', [join(place, 'fifo.ask'), join(own, 'stop')]);
+    symlinkSync('/dev/zero', join(place, 'zeros.ask'));
+    mkdirSync(join(place, 'directory.ask'));
+    writeFileSync(join(place, 'object.ask'), '{"who":{"toString":1},"reason":"x"}');
+    writeFileSync(join(place, 'junk.ask'), 'junk');
+    const all5 = /^(directory|fifo|junk|object|zeros)\.answer$/;
+    await expect.poll(() => readdirSync(place).filter((name) => all5.test(name)).length, { timeout: 10_000 }).toBe(5);
+    expect((await service.listCaptures()).map(({ captureId, state }) => [captureId, state])).toEqual([
+      ['w', 'running'],
+    ]);
+    const asked = { captureId: 'w', who: 'bob', reason: '', requestId: 'r' };
+    expect(await service.triggerCapture(asked)).toMatchObject({ number: 1, capture: { ok: true, captureId: 'w.t1' } });
+    const events = await followed(service, 'w');
+    expect(all(events, 'triggered')).toHaveLength(1);
+    expect(the(events, 'done')).toMatchObject({ outcome: 'finished' });
   });
 
   it('tells a firing that the host does not let it record, and goes on', async () => {

@@ -12,6 +12,7 @@ import { LogReader, soundPart, summarizeLog } from '../../../agent/spool/log-rea
 import { readKernelSpace } from '../../../agent/stap/kernel-space.js';
 import { readUserMaps } from '../../../agent/stap/memory-maps.js';
 import { loadedModules } from '../../../agent/stap/module-name.js';
+import { LONGEST_REQUEST, readTrigger, triggerText } from '../../../agent/watch/trigger-request.js';
 import { crc32 } from '../../../proto/crc32.js';
 import { FailureError } from '../../../proto/failure.js';
 import { memoryFiles } from '../memory-files.js';
@@ -172,4 +173,17 @@ function scratch(): string {
   return directory;
 }
 
-export const HOST_TARGETS: readonly FuzzTarget[] = [maps, kernelSpace, processes, policy, spoolLog, meta];
+const trigger: FuzzTarget = {
+  name: 'trigger-request',
+  grammar: 'text',
+  seeds: () => texts(triggerText({ who: 'alice@ws', reason: 'queries are slow' }), '{"reason":"","who":"\\ud800"}'),
+  run: (input) => {
+    const read = readTrigger(input);
+    promise(read.who.length <= 256 && read.reason.length <= 2048, 'a request to fire says more than it may');
+    const again = readTrigger(Buffer.from(triggerText(read)));
+    promise(JSON.stringify(again) === JSON.stringify(read), 'what was written is read as something else');
+    promise(Buffer.byteLength(triggerText(read)) <= LONGEST_REQUEST, 'a sound request is too long');
+  },
+};
+
+export const HOST_TARGETS: readonly FuzzTarget[] = [maps, kernelSpace, processes, policy, spoolLog, meta, trigger];
