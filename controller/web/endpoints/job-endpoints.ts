@@ -146,6 +146,8 @@ export function jobEndpoints(tools: JobEndpointTools): Record<JobRoute, Endpoint
       takesKey: true,
       answer: async ({ parameters, body: { hosts, reason } }, { app, who, repeatable, signal }) => {
         const { id } = await app.job(parameters.job);
+        // The key of another request is refused before the answer begins.
+        if (repeatable !== undefined) await submitted(repeatable);
         const cause = { who, reason, ...(repeatable === undefined ? {} : { request: repeatable }) };
         return held(app.trigger(id, hosts, cause, signal).then((answers) => ({ answers })));
       },

@@ -10,6 +10,7 @@ import { toFailure } from '../../../proto/failure.js';
 import { drawProfile } from '../../profile/draw-profile.js';
 import { finished, profileLog, type Script } from '../fake-agent.js';
 import { RECORD, WATCH } from '../specs.js';
+import { LossyWay } from '../store/lossy-way.js';
 import { postgresServer } from '../store/postgres-server.js';
 import { type ServedApp, servedApp } from '../web/served-app.js';
 import { type CuttingProxy, cuttingProxy } from './cutting-proxy.js';
@@ -191,6 +192,21 @@ describe('a client whose server is away', () => {
     });
     expect(asked).toEqual(['POST /v1/jobs', 'GET /v1/openapi.json']);
   });
+
+  it('gets the one job of which its server does not know whether PostgreSQL has it', async () => {
+    const postgres = await postgresServer();
+    const way = new LossyWay(postgres.port);
+    opened.push(postgres, way);
+    const port = await way.listen();
+    const remote = await serve(recorded, {}, (await postgres.newStore()).replace(`:${postgres.port}/`, `:${port}/`));
+    way.losses = 1;
+    const { id } = await remote.submit(request(remote));
+    expect(way.losses).toBe(0);
+    expect(told).toHaveLength(1);
+    expect((await jobsOf()).map((job) => job.id)).toEqual([id]);
+    await vi.waitFor(async () => expect((await served.app.job(id)).state).toBe('succeeded'), 60_000);
+    expect(served.agents.web1.calls.filter((call) => call.startsWith('start'))).toHaveLength(1);
+  }, 120_000);
 
   it('waits as long as the server wants while its PostgreSQL is away, and gets its one job', async () => {
     const postgres = await postgresServer();

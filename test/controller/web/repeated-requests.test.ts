@@ -97,8 +97,7 @@ describe('a server', () => {
         },
       },
     });
-    // That one answers when all hosts have.
-    expect(refused[1].body.error.code).toBe('conflict');
+    expect(refused[1]).toMatchObject({ status: 409, body: { error: { code: 'conflict' } } });
     expect(await jobIds()).toEqual(before);
   });
 
