@@ -188,7 +188,7 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
     ...{ isServing: options.queue !== undefined, clock, random },
   });
   const ssh = options.ssh === undefined ? undefined : openSsh(options.ssh, inventory, dataDir);
-  const awaited = patientDatabase(database, clock, requestPatience).database;
+  const awaited = patientDatabase(database, clock, { patience: requestPatience }).database;
   const audit = storedAudit(sqlAuditStore(awaited), () => clock.now());
   const identity = await identityServices({
     ...{ store: sqlIdentityStore(database), audit, clock, caDirectory, inventory: inventory.hosts },
@@ -230,7 +230,9 @@ export async function createApp(options: AppOptions): Promise<LocalApp> {
   });
   const control = sqlControlStore(database);
   const samples = sqlSampleStore(database);
-  const patient = patientDatabase(database, clock);
+  const patient = patientDatabase(database, clock, {
+    onWait: ({ message, remedy }) => log(`waiting for the store: ${message} (${remedy})`),
+  });
   const health = storeHealth(database, clock);
   const releases = new PendingReleases({ agents: pool, store: sqlReleaseStore(patient.database), clock });
   const owners = processOwners({ random, pid: process.pid, procRoot: '/proc' });

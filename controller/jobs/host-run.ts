@@ -15,6 +15,7 @@ import { checkHost } from './host-check.js';
 import { hostMachine } from './host-machine.js';
 import { type IntakeRoom, memoryOf } from './intake-room.js';
 import type { ModuleSupply } from './module-supply.js';
+import { ofStore, StoreFailed } from './of-store.js';
 import type { Rendezvous } from './rendezvous.js';
 import type { RunRecord } from './run-record.js';
 
@@ -52,7 +53,7 @@ export interface HostRunOptions {
   readonly meeting: Rendezvous | undefined;
   /** A watch has started the capture: it is followed, and never started. */
   readonly takesUp: boolean;
-  /** Told when the capture, a watch, has fired. @throws FailureError when the agent breaks the rules, and what the store throws */
+  /** Told when the capture, a watch, has fired. @throws FailureError when the agent breaks the rules, StoreFailed */
   readonly onFiring: (firing: Firing) => Promise<void>;
   /** For how long in all the store has been away so far: nothing of that counts as the host's time. */
   readonly storeAway: () => Milliseconds;
@@ -80,8 +81,12 @@ const compileAllowance: Milliseconds = 5 * 60_000;
 /** Rejects only with the reason of `abandon`, or when the store fails. */
 export async function driveHostRun(options: HostRunOptions): Promise<HostRunEnd> {
   const drive = new HostRunDrive(options);
-  const ending = await drive.run();
-  return { ...ending, facts: drive.facts() };
+  try {
+    const ending = await drive.run();
+    return { ...ending, facts: drive.facts() };
+  } catch (error) {
+    throw error instanceof StoreFailed ? error.cause : error;
+  }
 }
 
 class HostRunDrive {
@@ -142,14 +147,14 @@ class HostRunDrive {
     const { record, clock } = this.#options;
     const { state, started } = record.run;
     const isNew = state === 'waiting' || state === 'connecting';
-    if (isNew) await record.update({ state: 'running', started: started || clock.now() });
+    if (isNew) await this.#update({ state: 'running', started: started || clock.now() });
     this.#tasks.push(this.#expireAfter(this.#limit()));
   }
 
   /** Undefined when the capture is registered at the agent. */
   async #start(): Promise<Ending | undefined> {
     const { record, agents, host, requester, origin, stop, clock } = this.#options;
-    await record.update({ state: 'connecting', started: record.run.started || clock.now() });
+    await this.#update({ state: 'connecting', started: record.run.started || clock.now() });
     const { captureId } = record.run;
     // A capture that is being registered may be stopped only afterwards: otherwise nobody knows whether it runs.
     const signal = AbortSignal.any([this.#interrupt, stop]);
@@ -161,20 +166,21 @@ class HostRunDrive {
       this.#tasks.push(this.#expireAfter(this.#limit()));
       await this.#register(start, signal);
     } catch (error) {
+      if (error instanceof StoreFailed) throw error;
       if (this.#interrupt.aborted) return this.#interrupted();
       if (stop.aborted) return this.#discardAs('cancelled', 'stopped before it started');
       return ended('failed', toFailure(error));
     } finally {
       unwatch();
     }
-    await record.update({ state: 'running', ...(this.#waited === 0 ? {} : { waitsFor: '' }) });
+    await this.#update({ state: 'running', ...(this.#waited === 0 ? {} : { waitsFor: '' }) });
     await this.#checkBefore();
     return undefined;
   }
 
   /** A host takes one capture of a kind at a time. Those that are to begin together with others do not wait: the others would not. */
   async #register(start: StartCapture, signal: AbortSignal): Promise<void> {
-    const { agents, host, clock, random, record, meeting } = this.#options;
+    const { agents, host, clock, random, meeting } = this.#options;
     const begun = clock.monotonic();
     for (let attempt = 1; ; attempt++) {
       try {
@@ -185,7 +191,7 @@ class HostRunDrive {
         const delay = retryDelay(busyRetries, code, attempt, random);
         const waited = clock.monotonic() - begun;
         if (delay === undefined || meeting !== undefined || waited >= busyPatience) throw error;
-        if (attempt === 1) await record.update({ waitsFor: message });
+        if (attempt === 1) await this.#update({ waitsFor: message });
         // The time until its turn is no time of its own.
         this.#waited = waited + delay;
         if ((await clock.sleep(delay, signal)) === 'aborted') throw error;
@@ -195,10 +201,10 @@ class HostRunDrive {
 
   /** Whoever takes up a job whose hosts were told one moment tells them another one: they keep to the first. */
   async #agree(signal: AbortSignal): Promise<void> {
-    const { meeting, host, agents, clock, grace: patience, record } = this.#options;
+    const { meeting, host, agents, clock, grace: patience } = this.#options;
     if (meeting === undefined) return;
     const start = await agreeOnStart(meeting, host, { agents, clock, patience }, signal);
-    await record.update({ start });
+    await this.#update({ start });
   }
 
   /** What this host is to do: with the module that it was sent, and of a kit without the part that cannot be had there. */
@@ -209,17 +215,21 @@ class HostRunDrive {
     // A controller before this one may have come to this decision and started the capture with it: it must be the same again.
     if (record.run.parts.some(({ part }) => part === 'stap')) return withStap(spec, undefined);
     try {
-      await record.update({ captureState: 'compiling' });
+      await this.#update({ captureState: 'compiling' });
       const module = await modules.supply(host, stap, signal);
       if (module === undefined) return spec;
-      await record.update({ module, captureState: undefined });
+      await this.#update({ module, captureState: undefined });
       return withStap(spec, { ...stap, module });
     } catch (error) {
-      if (signal.aborted || spec.kind !== 'kit' || spec.parts.length === 1) throw error;
+      if (error instanceof StoreFailed || signal.aborted || spec.kind !== 'kit' || spec.parts.length === 1) throw error;
       this.#intake.missPart('stap', toFailure(error));
-      await record.update({ parts: this.#intake.parts, captureState: undefined });
+      await this.#update({ parts: this.#intake.parts, captureState: undefined });
       return withStap(spec, undefined);
     }
+  }
+
+  async #update(change: Partial<HostRun>): Promise<void> {
+    await ofStore(() => this.#options.record.update(change));
   }
 
   #limit(): Milliseconds {
@@ -264,7 +274,7 @@ class HostRunDrive {
 
   /**
    * Take events until the stream ends or breaks; the value says how it broke.
-   * @throws FailureError when the agent breaks the rules, and what the store throws
+   * @throws FailureError when the agent breaks the rules, StoreFailed
    */
   async #followOnce(api: AgentApi): Promise<Failure | undefined> {
     const { record, clock } = this.#options;
@@ -287,9 +297,10 @@ class HostRunDrive {
         await this.#options.room.take(record, memoryOf(next.value.body), this.#interrupt);
         if (this.#interrupt.aborted) return undefined;
         this.#intake.take(next.value);
-        await record.take(next.value.sequence, next.value.body);
-        if (next.value.body.kind === 'triggered') await this.#options.onFiring(next.value.body.firing);
-        if (next.value.body.kind === 'done') {
+        const { sequence, body } = next.value;
+        await ofStore(() => record.take(sequence, body));
+        if (body.kind === 'triggered') await this.#options.onFiring(body.firing);
+        if (body.kind === 'done') {
           this.#tasks.push(clock.sleep(lingering, this.#over.signal).then(() => linger.abort()));
         }
       }
@@ -300,7 +311,7 @@ class HostRunDrive {
 
   async #checkBefore(): Promise<void> {
     const before = await this.#checkOf();
-    if (before !== undefined) await this.#options.record.update({ checks: { before } });
+    if (before !== undefined) await this.#update({ checks: { before } });
   }
 
   /** Kernel and tools only now: asking tools for their versions is work, which nothing that is recorded should show. */
@@ -315,7 +326,7 @@ class HostRunDrive {
           ),
     ]);
     if (after === undefined && machine === undefined) return;
-    await record.update({
+    await this.#update({
       ...(after === undefined ? {} : { checks: { ...record.run.checks, after } }),
       ...(machine === undefined ? {} : { machine }),
     });

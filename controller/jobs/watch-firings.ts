@@ -8,6 +8,7 @@ import type { ControlStore, StoredJob } from '../store/control-store.js';
 import { causeText } from './firing-text.js';
 import { derivedJobId } from './job-id.js';
 import { newRun } from './new-run.js';
+import { ofStore } from './of-store.js';
 import type { RunRecord } from './run-record.js';
 
 export interface WatchFiringsOptions {
@@ -37,12 +38,12 @@ export class WatchFirings {
     for (const firing of firings) this.#runJobsOf(firing);
   }
 
-  /** The watch on `host` has fired; told again after each broken connection and to each controller. @throws FailureError 'bad-data' */
+  /** The watch on `host` has fired; told again after each broken connection and to each controller. @throws FailureError 'bad-data', StoreFailed */
   async take(host: Host, record: RunRecord, firing: Firing): Promise<void> {
     const { firings = [], captureId } = record.run;
     if (firings.some(({ number }) => number === firing.number)) return;
     const taken = await this.#taken(host, captureId, firing);
-    await record.update({ firings: [...firings, taken] });
+    await ofStore(() => record.update({ firings: [...firings, taken] }));
     this.#runJobsOf(taken);
   }
 
@@ -69,9 +70,9 @@ export class WatchFirings {
       const ids = [capture.ok ? capture.captureId : '', before ?? ''].filter((id) => id !== '').join(', ');
       throw fail('bad-data', `the agent does not keep the rules: firing ${number} records as '${ids}'`);
     }
-    const jobId = capture.ok ? await this.#write(host, firing, recordingOf(spec), capture.captureId) : undefined;
-    const lookBackJobId =
-      kept === undefined || before === undefined ? undefined : await this.#write(host, firing, kept, before);
+    const write = (what: RecordSpec, id: string) => ofStore(() => this.#write(host, firing, what, id));
+    const jobId = capture.ok ? await write(recordingOf(spec), capture.captureId) : undefined;
+    const lookBackJobId = kept === undefined || before === undefined ? undefined : await write(kept, before);
     return {
       ...firing,
       ...(jobId === undefined ? {} : { jobId }),

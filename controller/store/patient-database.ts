@@ -1,6 +1,7 @@
 // The same database for what must not fail because it is away for a while: running jobs, whose captures go on meanwhile, and requests,
 // which somebody waits for.
 import type { Milliseconds } from '../../proto/capture.js';
+import type { Failure } from '../../proto/failure.js';
 import type { Clock } from '../clock.js';
 import type { SqlDatabase } from './sql-database.js';
 import { StoreAway } from './store-away.js';
@@ -16,20 +17,39 @@ export interface PatientDatabase {
 const patienceOfJobs: Milliseconds = 120_000;
 const firstPause: Milliseconds = 100;
 const longestPause: Milliseconds = 2_000;
+const tellInterval: Milliseconds = 60_000;
 
 /** Of its own for each wait: many wait at a time. */
 const never = () => new AbortController().signal;
 
-/** @param patience how long an operation is tried again */
+export interface Patience {
+  /** How long an operation is tried again. Default: two minutes, as for jobs. */
+  readonly patience?: Milliseconds;
+  /** Told what is waited for, now and again. */
+  readonly onWait?: (failure: Failure) => void;
+}
+
 export function patientDatabase(
   database: SqlDatabase,
   clock: Clock,
-  patience: Milliseconds = patienceOfJobs,
+  { patience = patienceOfJobs, onWait = () => undefined }: Patience = {},
 ): PatientDatabase {
   let total: Milliseconds = 0;
-  /** Since the first operation that failed; undefined while none does. */
+  /** Since when operations fail; undefined while none does. */
   let since: Milliseconds | undefined;
+  /** Up to then it is known whether they did. */
+  let known: Milliseconds = Number.NEGATIVE_INFINITY;
+  let told: Milliseconds = Number.NEGATIVE_INFINITY;
   const away = () => total + (since === undefined ? 0 : clock.monotonic() - since);
+
+  function wait(failure: Failure, begun: Milliseconds): void {
+    // Where the disk is full one operation fails and another one does not: no time counts twice.
+    since ??= Math.max(begun, known);
+    const now = clock.monotonic();
+    if (now - told < tellInterval) return;
+    told = now;
+    onWait(failure);
+  }
 
   return {
     away,
@@ -41,11 +61,12 @@ export function patientDatabase(
           try {
             const result = await database.guard(doing, work);
             total = away();
+            if (since !== undefined) known = clock.monotonic();
             since = undefined;
             return result;
           } catch (error) {
             if (!(error instanceof StoreAway)) throw error;
-            since ??= begun;
+            wait(error.failure, begun);
             if (clock.monotonic() - begun >= patience) throw error;
             await clock.sleep(pause, never());
           }

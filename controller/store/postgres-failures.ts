@@ -39,7 +39,6 @@ const EXPLANATIONS: readonly Explanation[] = [
   { codes: /^3D000$/, code: 'not-found', remedy: 'make it with `createdb`, encoding UTF8' },
   { codes: /^3F000$/, code: 'not-found', remedy: 'make the schema: `create schema NAME`' },
   { codes: /^42501$/, code: 'permission', remedy: 'let the user in: `grant usage, create on schema public to USER`' },
-  { codes: /^53100$/, code: 'exhausted', remedy: "make room on the disk of the database's machine" },
   { codes: /^53/, code: 'exhausted', remedy: "look at memory and limits of the database's machine" },
   { codes: /^54/, code: 'exhausted', remedy: 'store less at a time' },
   { codes: /^(40|55P03)/, code: 'exhausted', remedy: 'others work on the same rows; try again' },
@@ -63,6 +62,10 @@ export function explainPostgres(where: string, doing: string, error: unknown): u
     return new StoreAway({ code: 'unreachable', message, remedy: 'see whether PostgreSQL runs there' }, error);
   }
   const code = codeOf(error);
+  if (code === '53100') {
+    const remedy = "make room on the disk of the database's machine";
+    return new StoreAway({ code: 'exhausted', message, remedy }, error);
+  }
   const found = code === '' ? undefined : EXPLANATIONS.find(({ codes }) => codes.test(code));
   return found === undefined ? error : fail(found.code, message, found.remedy, error);
 }

@@ -3,6 +3,7 @@ import type { Milliseconds } from '../../proto/capture.js';
 import { toFailure } from '../../proto/failure.js';
 import type { LocalApp } from '../app.js';
 import type { Clock } from '../clock.js';
+import { StoreAway } from '../store/store-away.js';
 import type { JobRunner } from './job-runner.js';
 import type { ServerLog } from './server-log.js';
 
@@ -42,7 +43,8 @@ export async function takeOverOrphans(options: OrphanedJobsOptions, signal: Abor
         const isDue = now - since >= ownerPatience;
         const before = attempts.get(id) ?? 0;
         if (!isDue || before >= mostAttempts || signal.aborted || !options.runner.hasRoom) continue;
-        if (await isAttempt(id, owner, options)) attempts.set(id, before + 1);
+        const forgive = () => attempts.delete(id);
+        if (await isAttempt(id, owner, forgive, options)) attempts.set(id, before + 1);
       }
       for (const id of attempts.keys()) if (attempts.size > 10_000) attempts.delete(id);
     } catch (error) {
@@ -59,16 +61,31 @@ function sightingOf(before: Sighting | undefined, owner: string, now: Millisecon
   return before?.owner === owner ? before : { owner, since: now };
 }
 
-/** Take it up; false when another server was faster. */
-async function isAttempt(id: string, owner: string, { app, runner, log }: OrphanedJobsOptions): Promise<boolean> {
+/**
+ * Take it up; false when that does not count: another server was faster, or the store is away.
+ * @param forgive the attempt failed for want of a store, or of room there: it is worth as many more as that takes
+ */
+async function isAttempt(
+  id: string,
+  owner: string,
+  forgive: () => void,
+  { app, runner, log }: OrphanedJobsOptions,
+): Promise<boolean> {
   try {
-    await runner.start(id, (options) => app.run(id, options));
+    await runner.start(id, async (options) => {
+      try {
+        return await app.run(id, options);
+      } catch (error) {
+        if (error instanceof StoreAway) forgive();
+        throw error;
+      }
+    });
     log({ level: 'warning', event: 'job-taken-over', job: id, from: owner });
     return true;
   } catch (error) {
     const failure = toFailure(error);
     const isTaken = failure.code === 'conflict';
     log({ level: isTaken ? 'info' : 'error', event: 'job-not-taken-over', job: id, failure });
-    return !isTaken;
+    return !isTaken && !(error instanceof StoreAway);
   }
 }

@@ -85,6 +85,7 @@ describe('an operation of a running job', () => {
 });
 
 describe('patience', () => {
+  let elapsed: () => number;
   /** A clock on which waiting takes no time, and a database of which so much of it passes before it is there. */
   function ground(awayUntil: number) {
     let now = 0;
@@ -101,6 +102,7 @@ describe('patience', () => {
       return work();
     };
     const patient = patientDatabase({ guard } as SqlDatabase, clock);
+    elapsed = () => now;
     return { ...patient, wait: (time: number) => (now += time) };
   }
 
@@ -122,6 +124,24 @@ describe('patience', () => {
     expect(before).toBeGreaterThanOrEqual(120_000);
     wait(1000);
     expect(away()).toBe(before + 1000);
+  });
+
+  it('counts no time twice when one operation fails and another one does not', async () => {
+    const { database, away, wait } = ground(0);
+    const began = away();
+    let tries = 0;
+    // Fails for ten seconds, in which others are answered.
+    const slow = database.guard('x', async () => {
+      if (++tries < 20) {
+        wait(500);
+        await database.guard('y', async () => 1);
+        throw new StoreAway({ code: 'exhausted', message: 'no room', remedy: '' }, undefined);
+      }
+      return 2;
+    });
+    expect(await slow).toBe(2);
+    expect(away() - began).toBeLessThanOrEqual(elapsed());
+    expect(away() - began).toBeGreaterThan(10_000);
   });
 
   it('is not for what fails for another reason', async () => {

@@ -1,7 +1,7 @@
 // A PostgreSQL of its own for tests: made with initdb in a temporary directory, on a port of this machine; it can be stopped and started.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -21,6 +21,11 @@ export interface PostgresServer {
   /** `fast` tells its clients; `immediate` is a crash. */
   stop(how?: 'fast' | 'immediate'): Promise<void>;
   start(): Promise<void>;
+  /** Something else takes all the room that is left on its disk, which has to be a small one. */
+  fill(): Promise<void>;
+  makeRoom(): Promise<void>;
+  /** What its log has said so often since it was started last. */
+  said(words: string): number;
   /** Of its files. */
   owner(): Promise<{ readonly uid: number; readonly gid: number }>;
   close(): Promise<void>;
@@ -29,18 +34,32 @@ export interface PostgresServer {
 /** Whose password it is does not matter: no message, log or process list may have it. */
 export const PASSWORD = 'geheim: ü@/%';
 
+/** A disk of its own for a server, which is a tmpfs. */
+interface SmallDisk {
+  readonly bytes: number;
+  /** The log that it writes ahead is there too: then it stops when the disk is full. */
+  readonly hasLog: boolean;
+}
+
 /** @param settings `name=value`, as on the command line of `postgres` */
-export async function postgresServer(settings: readonly string[] = []): Promise<PostgresServer> {
+export async function postgresServer(settings: readonly string[] = [], disk?: SmallDisk): Promise<PostgresServer> {
   const directory = await mkdtemp(join(tmpdir(), 'perftrawl-pg-'));
   const data = join(directory, 'data');
+  const ballast = join(data, 'ballast');
   const passwordFile = join(directory, 'password');
   const as = await ownerOfServers();
   await writeFile(passwordFile, PASSWORD);
   const { uid, gid } = as;
   if (uid !== undefined && gid !== undefined) for (const path of [directory, passwordFile]) await chown(path, uid, gid);
+  if (disk !== undefined) {
+    await mkdir(data, { mode: 0o700 });
+    await mount('-t', 'tmpfs', '-o', `size=${disk.bytes},mode=700,uid=${uid ?? 0},gid=${gid ?? 0}`, 'tmpfs', data);
+  }
   await promisify(execFile)(
     program('initdb'),
     [
+      ...(disk?.hasLog === false ? ['--waldir', join(directory, 'wal')] : []),
+      ...(disk === undefined ? [] : ['--wal-segsize=1']),
       ...['-D', data, '-U', 'test', '-E', 'UTF8', '--no-sync', '--no-instructions', '--locale=C.UTF-8'],
       // Texts in another order than by their bytes, as on many servers.
       ...['--locale-provider=icu', '--icu-locale=en', '--auth=scram-sha-256', `--pwfile=${passwordFile}`],
@@ -51,11 +70,13 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
   const all = [
     ...[`port=${port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=${directory}`],
     ...['fsync=off', 'max_connections=60', ...settings],
+    ...(disk === undefined ? [] : ['max_wal_size=4MB', 'min_wal_size=2MB']),
   ].flatMap((setting) => ['-c', setting]);
   const url = (user = 'test', password = PASSWORD, database = 'test') =>
     `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
   let running: ChildProcess | undefined;
   let stores = 0;
+  let log = '';
 
   async function query(text: string, database = 'test') {
     const client = new pg.Client({ connectionString: url('test', PASSWORD, database) });
@@ -70,13 +91,15 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
   }
 
   async function start(): Promise<void> {
-    const log: string[] = [];
+    log = '';
     const child = spawn(program('postgres'), ['-D', data, ...all], {
       cwd: directory,
       stdio: ['ignore', 'ignore', 'pipe'],
       ...as,
     });
-    child.stderr.on('data', (chunk: Buffer) => void log.push(chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => {
+      log += chunk.toString();
+    });
     running = child;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -84,7 +107,7 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
         return;
       } catch (error) {
         if (attempt === 300 || child.exitCode !== null) {
-          throw new Error(`PostgreSQL does not start: ${log.join('').slice(-2000)}`, { cause: error });
+          throw new Error(`PostgreSQL does not start: ${log.slice(-2000)}`, { cause: error });
         }
         await sleep(50);
       }
@@ -109,15 +132,32 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
       await query(`create schema ${schema}`);
       return `${url()}?schema=${schema}`;
     },
+    async fill() {
+      const file = await open(ballast, 'w');
+      try {
+        for (const piece = Buffer.alloc(4096, 1); ; ) await file.write(piece);
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
+      } finally {
+        await file.close();
+      }
+    },
+    said: (words) => log.split(words).length - 1,
+    makeRoom: () => rm(ballast),
     async owner() {
       const { uid: itsUser, gid: itsGroup } = await stat(data);
       return { uid: itsUser, gid: itsGroup };
     },
     async close() {
       await stop('immediate');
+      if (disk !== undefined) await promisify(execFile)('umount', [data]);
       await rm(directory, { recursive: true });
     },
   };
+}
+
+async function mount(...args: readonly string[]): Promise<void> {
+  await promisify(execFile)('mount', args);
 }
 
 /** PostgreSQL refuses to run as root: then it runs as Debian's user for it. */

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Job } from '../../../controller/api.js';
 import type { Clock } from '../../../controller/clock.js';
+import { StoreAway } from '../../../controller/store/store-away.js';
 import { JobRunner } from '../../../controller/web/job-runner.js';
 import { takeOverOrphans } from '../../../controller/web/orphaned-jobs.js';
 import type { LogEntry } from '../../../controller/web/server-log.js';
@@ -84,6 +85,18 @@ describe('looking for jobs without owners', () => {
     const { look, close } = looking(async () => ['a/x'], run);
     for (let i = 0; i < 30; i++) await look();
     expect(ran).toHaveLength(5);
+    await close();
+  });
+
+  it('takes up as often as that takes what failed for want of a store', async () => {
+    const ran: string[] = [];
+    const run = async (id: string) => {
+      ran.push(id);
+      throw new StoreAway({ code: 'exhausted', message: 'no room', remedy: '' }, undefined);
+    };
+    const { look, close } = looking(async () => ['a/x'], run);
+    for (let i = 0; i < 30; i++) await look();
+    expect(ran.length).toBeGreaterThan(20);
     await close();
   });
 

@@ -1,0 +1,176 @@
+// A server whose PostgreSQL has no room left on its disk: nothing is lost, doubled or half done, and all goes on once there is room.
+import { afterEach, expect, it, vi } from 'vitest';
+import type { App, Job } from '../../../controller/api.js';
+import { type Clock, systemClock } from '../../../controller/clock.js';
+import { toFailure } from '../../../proto/failure.js';
+import { drawProfile } from '../../profile/draw-profile.js';
+import { profileLog, type Script } from '../fake-agent.js';
+import { RECORD } from '../specs.js';
+import { type PostgresServer, postgresServer } from '../store/postgres-server.js';
+import { type ServedApp, servedApp } from './served-app.js';
+
+const minute = 60_000;
+/** How much faster time passes for the server: it loses patience with a request after half a second, with a job after six. */
+const speed = 20;
+const fast: Clock = {
+  now: () => systemClock.now(),
+  monotonic: () => speed * systemClock.monotonic(),
+  sleep: (time, signal) => systemClock.sleep(time / speed, signal),
+};
+
+/** Of some MiB, also packed: more than any page that happens to be free has room for. */
+const profile = drawProfile(
+  Array.from(
+    { length: 40_000 },
+    (_, i) => `main;f${((i + 1) * 2_654_435_761) % 2 ** 32};g${(i * 40_503) % 65_536} ${i + 1}`,
+  ).join('\n'),
+);
+
+let postgres: PostgresServer;
+let served: ServedApp;
+let remote: App;
+/** What the captures of a host wait for. */
+let gates: Record<string, { readonly opened: Promise<void>; open: () => void }>;
+
+function gated(name: string): Script {
+  let open: () => void = () => undefined;
+  gates[name] = { opened: new Promise((resolve) => (open = resolve)), open: () => open() };
+  return async ({ emit }) => {
+    const [first, ...rest] = profileLog(profile);
+    emit(first);
+    await gates[name].opened;
+    emit({ kind: 'progress', elapsed: 1, samples: 1, bytes: 1, lost: 0 }, ...rest);
+  };
+}
+
+/** A server with these hosts, on a PostgreSQL with a disk of its own. @param hasLog whether what that writes ahead is there too */
+async function serve(hosts: readonly string[], hasLog: boolean): Promise<void> {
+  gates = {};
+  postgres = await postgresServer([], { bytes: 120 * 1024 ** 2, hasLog });
+  const scripts = Object.fromEntries(hosts.map((name) => [name, gated(name)]));
+  served = await servedApp(scripts, { store: await postgres.newStore(), clock: fast });
+  remote = await served.remote(await served.token('ada', 'admin'));
+}
+afterEach(async () => {
+  await served.close();
+  await postgres.close();
+});
+
+async function submitted(): Promise<Job> {
+  const job = await remote.submit({
+    ...{ spec: RECORD, hosts: remote.hosts(''), selectorText: '', requester: 'me', maxParallel: 8, note: '' },
+    grace: 10 * minute,
+  });
+  await vi.waitFor(
+    async () => expect(new Set(Object.values(await statesOf(job)))).toEqual(new Set(['running'])),
+    minute,
+  );
+  return job;
+}
+
+/** Each host captured once, to its end; its result is there, and so are the entries of the audit log, once. */
+async function isWhole({ id }: Job): Promise<void> {
+  await vi.waitFor(async () => expect((await served.app.job(id)).state).toBe('succeeded'), minute);
+  const agents = Object.entries(served.agents);
+  for (const [host, agent] of agents) {
+    expect((await served.app.profile(id, host))?.samples).toEqual(profile.samples);
+    expect(agent.calls.filter((call) => /^(start|stop|discard)/.test(call))).toEqual([`start ${id}.${host}`]);
+  }
+  const entries = await served.app.auditLogs.entries({ since: 0, who: '', jobId: id, host: '', limit: 100 });
+  const ends = agents.map(() => 'host-run-ended');
+  expect(entries.map(({ what }) => what).sort()).toEqual([...ends, 'job-ended', 'submit-job']);
+  expect((await served.app.auditLogs.verify()).problems).toEqual([]);
+  expect(served.log.filter(({ event }) => event === 'defect')).toEqual([]);
+}
+
+const statesOf = async ({ id }: Job) =>
+  Object.fromEntries((await served.app.hostRuns(id)).map(({ host, state }) => [host, state]));
+
+it(
+  'finishes a job whose results found no room: at once, and when the server had let go of it',
+  async () => {
+    await serve(['first', 'second', 'third'], false);
+    const job = await submitted();
+    const arrives = async (host: string) =>
+      vi.waitFor(async () => expect((await statesOf(job))[host]).toBe('succeeded'), minute);
+    gates.first.open();
+    await arrives('first');
+
+    await postgres.fill();
+    gates.second.open();
+    await vi.waitFor(() => expect(postgres.said('could not extend file')).toBeGreaterThan(1), minute);
+    expect((await statesOf(job)).second).toBe('fetching');
+    await postgres.makeRoom();
+    await arrives('second');
+    expect(served.log.filter(({ event }) => event === 'job-failed')).toEqual([]);
+
+    await postgres.fill();
+    gates.third.open();
+    const failure = expect.objectContaining({ code: 'exhausted', remedy: expect.stringContaining('make room') });
+    await vi.waitFor(
+      () => expect(served.log).toContainEqual(expect.objectContaining({ event: 'job-failed', failure })),
+      minute,
+    );
+    await vi.waitFor(
+      () => expect(served.log).toContainEqual(expect.objectContaining({ event: 'job-taken-over' })),
+      minute,
+    );
+    expect((await served.app.job(job.id)).state).toMatch(/^(running|interrupted)$/);
+    await postgres.makeRoom();
+    await isWhole(job);
+  },
+  5 * minute,
+);
+
+it(
+  'finishes a job although PostgreSQL stopped, because its log found no room, and is started again',
+  async () => {
+    await serve(['only'], true);
+    const job = await submitted();
+    await postgres.fill();
+    const useLog = async (): Promise<void> => {
+      for (;;) await postgres.query('begin; select pg_current_xact_id(); commit; select pg_switch_wal()');
+    };
+    await expect(useLog()).rejects.toThrow();
+    expect(postgres.said('PANIC')).toBeGreaterThan(0);
+    gates.only.open();
+    await vi.waitFor(async () => expect(await served.app.health()).toMatchObject({ code: 'unreachable' }), minute);
+    await postgres.makeRoom();
+    await postgres.start();
+    await isWhole(job);
+  },
+  5 * minute,
+);
+
+it(
+  'does a request and writes it down, or refuses it with 503 and does neither',
+  async () => {
+    await serve(['idle'], false);
+    await postgres.fill();
+    const done: string[] = [];
+    let refused: string | undefined;
+    // Some still find room on a page that is there already.
+    for (let i = 0; i < 500 && refused === undefined; i++) {
+      const name = `team${i}`;
+      const outcome = await remote.teams.set({ name, weight: 1, mostJobs: i, mostHosts: 0 }).catch(toFailure);
+      if ('code' in outcome) {
+        refused = name;
+        expect(outcome).toMatchObject({
+          code: 'exhausted',
+          message: expect.stringMatching(/no space|No space/),
+          remedy: expect.stringContaining('make room'),
+        });
+      } else done.push(name);
+    }
+    expect(refused).toBeDefined();
+    await postgres.makeRoom();
+    const known = (await served.app.teams.list()).map(({ name }) => name).filter((name) => /^team\d/.test(name));
+    const entries = await served.app.auditLogs.entries({ since: 0, who: '', jobId: '', host: '', limit: 1000 });
+    const told = entries.filter(({ what, failure }) => what === 'set-team' && failure === undefined);
+    expect(known.sort()).toEqual(done.toSorted());
+    expect(told.map(({ subject }) => subject).filter((name) => name !== refused)).toEqual(done);
+    expect((await served.app.auditLogs.verify()).problems).toEqual([]);
+    await remote.teams.set({ name: String(refused), weight: 1, mostJobs: 0, mostHosts: 0 });
+  },
+  2 * minute,
+);
