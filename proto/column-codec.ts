@@ -99,6 +99,11 @@ export class ColumnDecoder {
     return this.#data.slice(0, this.#length);
   }
 
+  /** Without a copy: whoever pushes more changes it, and it may keep twice its own memory. */
+  view(): Float64Array {
+    return this.#data.subarray(0, this.#length);
+  }
+
   #reserve(rows: number): void {
     const needed = this.#length + rows;
     if (needed <= this.#data.length) return;

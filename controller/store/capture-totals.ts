@@ -7,153 +7,183 @@ import type { Profile } from '../../profile/profile.js';
 import type { SampleType } from '../../profile/sample-type.js';
 import { ColumnDecoder, ColumnEncoder } from '../../proto/column-codec.js';
 import { fail } from '../../proto/failure.js';
-import { type ProfileTotals, profileTotals, type TotalsOf } from '../views/profile-totals.js';
-import { TextPool } from './text-pool.js';
+import { type ProfileTotals, type TotalsColumns, type TotalsOf, TotalsReader } from '../views/profile-totals.js';
+import type { NameColumns } from './total-names.js';
 
-export interface CaptureTotals {
+/** `Rows`: ProfileTotals of a profile, NumberedTotals of a blob. */
+export interface CaptureTotals<Rows extends TotalsColumns> {
   /** Milliseconds. */
   readonly duration: number;
   /** By kind, without details. */
   readonly losses: readonly Loss[];
-  readonly events: readonly EventTotals[];
+  readonly events: readonly EventTotals<Rows>[];
 }
 
-export interface EventTotals {
+export interface EventTotals<Rows extends TotalsColumns> {
   readonly event: string;
   readonly type: SampleType;
   /** Reckoned, or read, when it is asked for. */
-  totals(): ProfileTotals;
+  totals(): Rows;
+}
+
+/** One row for each name, in the order of their numbers; see total-names.ts. */
+export interface NumberedTotals extends TotalsColumns {
+  readonly numbers: Float64Array;
 }
 
 /** Rows of all events together. Profiles with more are read anew for each question: they are few. */
-const MOST_ROWS = 500_000;
+const MOST_ROWS = 100_000;
 /** Of a blob after decompression. */
-const MOST_BYTES = 64 * 1024 ** 2;
-const COLUMNS = ['selfSamples', 'selfWeight', 'totalSamples', 'totalWeight'] as const;
+const MOST_BYTES = 16 * 1024 ** 2;
+/** Numbers are sorted together with the rows that they are of, in 53 bits. */
+const MOST_NUMBER = 2 ** 32;
+const ROW_BITS = 2 ** 20;
 
 const count = z.number().nonnegative();
 const length = z.int().nonnegative();
-/** The blob: bytes of the header in 4 bytes (little endian), the header as JSON, texts with a zero byte between them, columns. */
+/** The blob: bytes of the header in 4 bytes (little endian), the header as JSON, columns. */
 const headerSchema = z.object({
   duration: z.number(),
   losses: z.array(z.tuple([z.string(), count])),
-  textCount: length,
-  textBytes: length,
   events: z.array(
     z.object({
       ...{ event: z.string(), type: z.string(), unit: z.string(), samples: count, weight: count, rows: length },
-      /** Bytes of each column: rows of the texts of names and of objects, then COLUMNS. */
-      columns: z.array(length).length(2 + COLUMNS.length),
+      /** Of each row, where it is one whole number: there are no columns of weights then. */
+      weightPerSample: length.optional(),
+      /** Bytes of each column: numbers, self and total samples, self and total weight. */
+      columns: z.array(length).min(3).max(5),
     }),
   ),
 });
 type Header = z.infer<typeof headerSchema>;
 
-export function totalsOfProfile(profile: Profile, of: TotalsOf): CaptureTotals {
+export function totalsOfProfile(
+  profile: Profile,
+  of: TotalsOf,
+  reader = new TotalsReader(profile),
+): CaptureTotals<ProfileTotals> {
   const events = eventsOf(profile);
   return {
     duration: profile.duration,
     losses: mergeLosses([profile.losses.map(({ kind, count }) => ({ kind, count, detail: '' }))]),
     events: events.map((event, index) => ({
       ...{ event, type: profile.sampleTypes[2 * index + 1] },
-      totals: () => profileTotals(profile, event, of),
+      totals: () => reader.totals(event, of),
     })),
   };
 }
 
-/** @returns undefined for what the blob cannot say exactly, or not briefly: such a profile has to be read itself */
-export function encodeTotals({ duration, losses, events }: CaptureTotals): Uint8Array | undefined {
-  const texts = new Map<string, number>();
+/**
+ * @param numbersOf names, undefined where one of them has none
+ * @returns undefined for what the blob cannot say exactly, or not briefly: such a profile has to be read itself
+ */
+export async function encodeTotals(
+  { duration, losses, events }: CaptureTotals<ProfileTotals>,
+  numbersOf: (names: NameColumns) => Promise<Float64Array | undefined>,
+): Promise<Uint8Array | undefined> {
   const headers: Header['events'] = [];
   const columns: Uint8Array[] = [];
   let rowCount = 0;
   for (const { event, type, totals: read } of events) {
     const totals = read();
-    const order = orderOf(totals);
-    rowCount += order.length;
+    const rows = rowsWithWeight(totals);
+    rowCount += rows.length;
     if (rowCount > MOST_ROWS) return undefined;
-    const rowOf = (text: string): number => {
-      const known = texts.get(text);
-      if (known !== undefined) return known;
-      texts.set(text, texts.size);
-      return texts.size - 1;
-    };
-    const rows = [
-      order.map((row) => rowOf(totals.objects[row])),
-      order.map((row) => rowOf(totals.names[row])),
-      ...COLUMNS.map((column) => order.map((row) => totals[column][row])),
-    ];
-    if (!rows.every((column) => column.every(Number.isSafeInteger))) return undefined;
-    const encoded = rows.map((column) => new ColumnEncoder(column).encode(Number.MAX_SAFE_INTEGER).deltas);
-    columns.push(...encoded);
+    const numbers = await numbersOf({
+      names: rows.map((row) => totals.names[row]),
+      objects: rows.map((row) => totals.objects[row]),
+    });
+    if (numbers === undefined || !numbers.every((number) => number < MOST_NUMBER)) return undefined;
+    const encoded = encodeRows(totals, rows, numbers);
+    if (encoded === undefined) return undefined;
+    columns.push(...encoded.columns);
     const { samples, weight } = totals.all;
     headers.push({
-      ...{ event, type: type.type, unit: type.unit, samples, weight, rows: order.length },
-      columns: encoded.map(({ length: bytes }) => bytes),
+      ...{ event, type: type.type, unit: type.unit, samples, weight, rows: rows.length },
+      ...{ weightPerSample: encoded.weightPerSample, columns: encoded.columns.map(({ length: bytes }) => bytes) },
     });
   }
-  const joined = [...texts.keys()].join('\0');
-  const textBytes = Buffer.from(joined, 'utf8');
-  // A zero byte in a text, or half a surrogate pair, would come back as something else.
-  if (joined.split('\0').length > Math.max(1, texts.size) || textBytes.toString('utf8') !== joined) return undefined;
-  const header: Header = {
-    ...{ duration, losses: losses.map(({ kind, count }) => [kind, count]), events: headers },
-    ...{ textCount: texts.size, textBytes: textBytes.length },
-  };
+  const header: Header = { duration, losses: losses.map(({ kind, count }) => [kind, count]), events: headers };
   const headerBytes = Buffer.from(JSON.stringify(header), 'utf8');
   const size = Buffer.alloc(4);
   size.writeUInt32LE(headerBytes.length);
-  const raw = Buffer.concat([size, headerBytes, textBytes, ...columns]);
+  const raw = Buffer.concat([size, headerBytes, ...columns]);
   if (raw.length > MOST_BYTES) return undefined;
   return brotliCompressSync(raw, {
-    params: { [constants.BROTLI_PARAM_QUALITY]: 4, [constants.BROTLI_PARAM_SIZE_HINT]: raw.length },
+    params: { [constants.BROTLI_PARAM_QUALITY]: 2, [constants.BROTLI_PARAM_SIZE_HINT]: raw.length },
   });
 }
 
-/** Rows with any weight, by object and name, so that equal rows of many captures stand in the same order. */
-function orderOf({ length: rows, names, objects, totalSamples, totalWeight }: ProfileTotals): number[] {
-  const order: number[] = [];
-  for (let row = 0; row < rows; row++) if (totalSamples[row] > 0 || totalWeight[row] > 0) order.push(row);
-  const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-  return order.sort((a, b) => compare(objects[a], objects[b]) || compare(names[a], names[b]));
+function rowsWithWeight({ length: rows, totalSamples, totalWeight }: TotalsColumns): number[] {
+  const found: number[] = [];
+  for (let row = 0; row < rows; row++) if (totalSamples[row] > 0 || totalWeight[row] > 0) found.push(row);
+  return found;
 }
 
-/**
- * @param pool of all blobs that are added up
- * @throws FailureError 'bad-data' that says `where`; so may `totals` of what it returns
- */
-export function decodeTotals(data: Uint8Array, where: string, pool = new TextPool()): CaptureTotals {
+/** @returns undefined when a figure is not a whole number of 53 bits */
+function encodeRows(
+  { all, selfSamples, selfWeight, totalSamples, totalWeight }: TotalsColumns,
+  rows: readonly number[],
+  numbers: Float64Array,
+): { readonly weightPerSample: number | undefined; readonly columns: readonly Uint8Array[] } | undefined {
+  const keys = numbers.map((number, i) => number * ROW_BITS + i).sort();
+  const order = Int32Array.from(keys, (key) => key % ROW_BITS);
+  const sorted = (column: ArrayLike<number>, rowOf: (i: number) => number): Float64Array => {
+    const values = new Float64Array(order.length);
+    for (let i = 0; i < order.length; i++) values[i] = column[rowOf(order[i])];
+    return values;
+  };
+  const figures = (column: Float64Array) => sorted(column, (i) => rows[i]);
+  const [ownSamples, ownWeight] = [figures(selfSamples), figures(selfWeight)];
+  const [samples, weight] = [figures(totalSamples), figures(totalWeight)];
+  const perSample = all.weight / all.samples;
+  const isEven =
+    Number.isSafeInteger(perSample) &&
+    isMultiple(ownWeight, ownSamples, perSample) &&
+    isMultiple(weight, samples, perSample);
+  const columns = [sorted(numbers, (i) => i), ownSamples, samples, ...(isEven ? [] : [ownWeight, weight])];
+  if (![...columns, ownWeight, weight].every(isWhole)) return undefined;
+  return {
+    weightPerSample: isEven ? perSample : undefined,
+    columns: columns.map((column) => new ColumnEncoder(column).encode(Number.MAX_SAFE_INTEGER).deltas),
+  };
+}
+
+function isMultiple(column: Float64Array, of: Float64Array, factor: number): boolean {
+  for (let i = 0; i < column.length; i++) if (column[i] !== factor * of[i]) return false;
+  return true;
+}
+
+function isWhole(column: Float64Array): boolean {
+  for (let i = 0; i < column.length; i++) if (!Number.isSafeInteger(column[i])) return false;
+  return true;
+}
+
+/** @throws FailureError 'bad-data' that says `where`; so may `totals` of what it returns */
+export function decodeTotals(data: Uint8Array, where: string): CaptureTotals<NumberedTotals> {
   try {
-    return readTotals(brotliDecompressSync(data, { maxOutputLength: MOST_BYTES }), where, pool);
+    return readTotals(brotliDecompressSync(data, { maxOutputLength: MOST_BYTES }), where);
   } catch (cause) {
     throw damaged(where, cause);
   }
 }
 
-function readTotals(raw: Buffer, where: string, pool: TextPool): CaptureTotals {
-  const textStart = 4 + raw.readUInt32LE(0);
-  const header = headerSchema.parse(JSON.parse(raw.subarray(4, textStart).toString('utf8')));
-  let at = textStart + header.textBytes;
-  const textBytes = raw.subarray(textStart, at);
+function readTotals(raw: Buffer, where: string): CaptureTotals<NumberedTotals> {
+  let at = 4 + raw.readUInt32LE(0);
+  const header = headerSchema.parse(JSON.parse(raw.subarray(4, at).toString('utf8')));
   const events = header.events.map((event) => {
     const start = at;
     at = event.columns.reduce((sum, bytes) => sum + bytes, at);
     return { event, start };
   });
   if (at !== raw.length) throw damaged(where);
-  let texts: readonly string[] | undefined;
-  const readTexts = () => {
-    texts ??= header.textCount === 0 ? [] : pool.split(textBytes);
-    if (texts.length !== header.textCount) throw damaged(where);
-    return texts;
-  };
   return {
     duration: header.duration,
     // They were losses and types of this program when they were written.
     losses: header.losses.map(([kind, count]) => ({ kind, count, detail: '' })) as Loss[],
     events: events.map(({ event, start }) => ({
       ...{ event: event.event, type: { type: event.type, unit: event.unit } as SampleType },
-      totals: () => readRows(raw, start, event, readTexts(), where),
+      totals: () => readRows(raw, start, event, where),
     })),
   };
 }
@@ -161,32 +191,32 @@ function readTotals(raw: Buffer, where: string, pool: TextPool): CaptureTotals {
 function readRows(
   raw: Buffer,
   start: number,
-  { samples, weight, rows, columns }: Header['events'][number],
-  texts: readonly string[],
+  { samples, weight, rows, weightPerSample, columns }: Header['events'][number],
   where: string,
-): ProfileTotals {
+): NumberedTotals {
+  if (columns.length !== (weightPerSample === undefined ? 5 : 3)) throw damaged(where);
   let at = start;
-  const [objects, names, ...sums] = columns.map((bytes) => {
+  const [numbers, selfSamples, totalSamples, ...weights] = columns.map((bytes) => {
     const decoder = new ColumnDecoder();
     const problem = decoder.push(rows, raw.subarray(at, at + bytes));
     if (problem !== undefined) throw damaged(where);
     at += bytes;
-    return decoder.toFloat64();
+    return decoder.view();
   });
-  const textsOf = (column: Float64Array): string[] => {
-    const list = new Array<string>(rows);
-    for (let row = 0; row < rows; row++) {
-      const text = texts[column[row]];
-      if (text === undefined) throw damaged(where);
-      list[row] = text;
-    }
-    return list;
-  };
-  const [selfSamples, selfWeight, totalSamples, totalWeight] = sums;
+  const [selfWeight, totalWeight] =
+    weightPerSample === undefined
+      ? weights
+      : [multiple(selfSamples, weightPerSample), multiple(totalSamples, weightPerSample)];
   return {
-    ...{ all: { samples, weight }, length: rows, names: textsOf(names), objects: textsOf(objects) },
+    ...{ all: { samples, weight }, length: rows, numbers },
     ...{ selfSamples, selfWeight, totalSamples, totalWeight },
   };
+}
+
+function multiple(column: Float64Array, factor: number): Float64Array {
+  const values = new Float64Array(column.length);
+  for (let i = 0; i < values.length; i++) values[i] = factor * column[i];
+  return values;
 }
 
 function damaged(where: string, cause?: unknown) {

@@ -273,6 +273,29 @@ const migrations: readonly Migration[] = [
         primary key (job_id, host, rows_of)
       )`,
   },
+  {
+    // Totals with numbers for names. Those that were are made of the profiles, which answer questions without them.
+    version: 12,
+    sql: ({ text, real, blob, id }) => `
+      drop table capture_totals;
+      create table capture_totals (
+        job_id ${text} not null,
+        host ${text} not null,
+        rows_of ${text} not null,
+        data ${blob} not null,
+        stored ${real} not null,
+        primary key (job_id, host, rows_of)
+      );
+      create index capture_totals_by_time on capture_totals (stored);
+      create table total_names (
+        id ${id},
+        digest ${blob} not null unique,
+        name ${text} not null,
+        object ${text} not null,
+        last_used ${real} not null
+      );
+      create index total_names_by_use on total_names (last_used)`,
+  },
 ];
 
 /** The version that this program writes. */

@@ -1,8 +1,9 @@
 // The SampleStore in SQLite: profiles as rows of compressed chunks, all else as one blob each.
 import { sql } from 'kysely';
+import type { Profile } from '../../profile/profile.js';
 import { fail, toFailure } from '../../proto/failure.js';
 import { type DecodeLimits, decodeProfile, type ProfileChunk } from '../../proto/profile-codec.js';
-import { TOTALS_OF, type TotalsOf } from '../views/profile-totals.js';
+import { TOTALS_OF, type TotalsOf, TotalsReader } from '../views/profile-totals.js';
 import { encodeTotals, totalsOfProfile } from './capture-totals.js';
 import { decodeHistograms, encodeHistograms } from './histogram-columns.js';
 import { checkOwner } from './job-fence.js';
@@ -12,6 +13,7 @@ import type { SqlDatabase } from './sql-database.js';
 import type { ProfileChunkTable } from './tables.js';
 import { decodeText, encodeText } from './text-columns.js';
 import { topOfProfiles } from './top-of-profiles.js';
+import { TotalNames } from './total-names.js';
 
 const blobTables = ['counter_series', 'histogram_series', 'text_lines'] as const;
 type BlobTableName = (typeof blobTables)[number];
@@ -20,7 +22,9 @@ type BlobTableName = (typeof blobTables)[number];
 const TOTALS_LIMITS: DecodeLimits = { maxRawBytes: 256 * 1024 ** 2, maxRows: 32 * 1024 ** 2 };
 
 /** The store does not own the database: whoever opened it closes it. */
-export function sqlSampleStore({ db, guard, where, engine }: SqlDatabase): SampleStore {
+export function sqlSampleStore(database: SqlDatabase): SampleStore {
+  const { db, guard, where, engine, clock } = database;
+  const totalNames = new TotalNames(database);
   const blob = (table: BlobTableName, key: ResultKey, what: string): Promise<Uint8Array | undefined> =>
     guard(`reading ${what}`, async () => {
       const row = await db
@@ -61,13 +65,15 @@ export function sqlSampleStore({ db, guard, where, engine }: SqlDatabase): Sampl
       return keys.map((key) => found.get(JSON.stringify([key.jobId, hostColumn(key)])));
     });
 
+  const names = (numbers: readonly number[]) => guard('reading names of totals', () => totalNames.namesOf(numbers));
+
   return {
     put: (key, result, owner) =>
       guard('storing a result', async () => {
         const job_id = key.jobId;
         const host = hostColumn(key);
         const { series, histograms, text } = result;
-        const totals = key.host === undefined ? [] : totalsOf(result);
+        const totals = key.host === undefined ? [] : await totalsOf(result, (names) => totalNames.numbersOf(names));
         const blobs: Record<BlobTableName, Uint8Array | undefined> = {
           counter_series: series === undefined ? undefined : encodeSeries(series),
           histogram_series: histograms === undefined ? undefined : encodeHistograms(histograms),
@@ -88,7 +94,7 @@ export function sqlSampleStore({ db, guard, where, engine }: SqlDatabase): Sampl
           }
           await change.deleteFrom('capture_totals').where('job_id', '=', job_id).where('host', '=', host).execute();
           if (totals.length > 0) {
-            const rows = totals.map(({ of, data }) => ({ job_id, host, rows_of: of, data }));
+            const rows = totals.map(({ of, data }) => ({ job_id, host, rows_of: of, data, stored: clock }));
             await change.insertInto('capture_totals').values(rows).execute();
           }
           if (owner !== undefined) await checkOwner(change, engine, job_id, owner);
@@ -110,7 +116,7 @@ export function sqlSampleStore({ db, guard, where, engine }: SqlDatabase): Sampl
       return data === undefined ? [] : decodeText(data, `${where}: text of ${key.jobId}`);
     },
 
-    topFunctions: (query, options) => topOfProfiles({ chunks, totals: storedTotals }, query, options),
+    topFunctions: (query, options) => topOfProfiles({ chunks, totals: storedTotals, names }, query, options),
 
     bytesOf: (jobId) =>
       guard('measuring results', async () => {
@@ -133,6 +139,7 @@ export function sqlSampleStore({ db, guard, where, engine }: SqlDatabase): Sampl
           await change.deleteFrom('capture_totals').where('job_id', '=', jobId).execute();
           for (const table of blobTables) await change.deleteFrom(table).where('job_id', '=', jobId).execute();
         });
+        await totalNames.sweep();
       }),
   };
 }
@@ -142,19 +149,30 @@ function hostColumn(key: ResultKey): string {
   return key.host ?? '';
 }
 
-/** None of a result without a profile, and of a profile that is damaged or too large: it is stored all the same. */
-function totalsOf({ chunks, profile }: Result): { readonly of: TotalsOf; readonly data: Uint8Array }[] {
-  if (chunks.length === 0) return [];
+type StoredTotals = { readonly of: TotalsOf; readonly data: Uint8Array };
+
+async function totalsOf(result: Result, numbersOf: TotalNames['numbersOf']): Promise<readonly StoredTotals[]> {
+  const profile = profileOf(result);
+  if (profile === undefined) return [];
+  const reader = new TotalsReader(profile);
+  const found: StoredTotals[] = [];
+  for (const of of TOTALS_OF) {
+    const data = await encodeTotals(totalsOfProfile(profile, of, reader), numbersOf);
+    if (data !== undefined) found.push({ of, data: Buffer.from(data) });
+  }
+  return found;
+}
+
+/** None where there is none, nor of one that is damaged or too large: it is stored all the same. */
+function profileOf({ chunks, profile }: Result): Profile | undefined {
+  if (chunks.length === 0) return undefined;
+  if (profile !== undefined) return profile;
   try {
-    const read = profile ?? decodeProfile(chunks, TOTALS_LIMITS);
-    return TOTALS_OF.flatMap((of) => {
-      const data = encodeTotals(totalsOfProfile(read, of));
-      return data === undefined ? [] : [{ of, data: Buffer.from(data) }];
-    });
+    return decodeProfile(chunks, TOTALS_LIMITS);
   } catch (error) {
     const { code } = toFailure(error);
     if (code !== 'bad-data' && code !== 'exhausted') throw error;
-    return [];
+    return undefined;
   }
 }
 

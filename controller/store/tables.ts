@@ -9,6 +9,7 @@ export interface Tables {
   histogram_series: BlobTable;
   text_lines: BlobTable;
   capture_totals: CaptureTotalsTable;
+  total_names: TotalNameTable;
   users: UserTable;
   approval_decisions: ApprovalDecisionTable;
   pending_releases: PendingReleaseTable;
@@ -95,6 +96,19 @@ export interface CaptureTotalsTable {
   rows_of: string;
   /** As capture-totals.ts makes it. */
   data: Uint8Array;
+  /** Milliseconds since 1970 UTC, by the database's clock. */
+  stored: number;
+}
+
+/** What the numbers in totals stand for. */
+export interface TotalNameTable {
+  id: Generated<number>;
+  /** SHA-256 of both, which is how they are found. */
+  digest: Uint8Array;
+  name: string;
+  object: string;
+  /** Milliseconds since 1970 UTC, by the database's clock, some hours less than it was. */
+  last_used: number;
 }
 
 /** Users of the server; times are milliseconds since 1970 UTC, 0: never. */

@@ -34,23 +34,21 @@ export class FrameTable {
     inlined: new Map(),
   };
   readonly #ofLocation: (readonly number[] | undefined)[] = [];
+  /** By row of the mapping plus one. */
+  readonly #originOfMapping: ('user' | 'kernel' | 'jit' | undefined)[] = [];
   readonly #profile: Profile;
-  readonly #tellsObjects: boolean;
 
-  /** @param tellsObjects functions of the same name in other object files are other frames */
-  constructor(profile: Profile, tellsObjects = false) {
+  constructor(profile: Profile) {
     this.#profile = profile;
-    this.#tellsObjects = tellsObjects;
   }
 
   /** Row of a frame, made when new. */
   intern(name: string, origin: Origin, mapping: string): number {
     const rows = this.#rowsOf[origin];
-    const key = this.#tellsObjects ? `${name}\0${mapping}` : name;
-    let row = rows.get(key);
+    let row = rows.get(name);
     if (row === undefined) {
       row = this.frames.push({ name, origin, mapping }) - 1;
-      rows.set(key, row);
+      rows.set(name, row);
     }
     return row;
   }
@@ -70,33 +68,47 @@ export class FrameTable {
   }
 
   #read(location: number, isJava: boolean): readonly number[] {
-    const { locations, mappings, lines, functions, strings } = this.#profile;
+    const { locations, mappings, strings } = this.#profile;
     const row = locations.mapping[location];
     const mapping = row < 0 ? '' : strings[mappings.filename[row]];
+    const origin = this.#originOfMapping[row + 1] ?? originOf(mapping);
+    this.#originOfMapping[row + 1] = origin;
     const found: number[] = [];
-    const addUnnamed = (): void => {
-      const name = unnamedFrame(mapping === '[unknown]' ? '' : mapping, undefined, UNMARKED);
-      found.push(this.intern(name, originOf(mapping), mapping));
-    };
-    const from = locations.lineStart[location];
-    const to = locations.lineStart[location + 1];
-    if (from === to) addUnnamed();
-    for (let line = to - 1; line >= from; line--) {
-      const name = strings[functions.name[lines.function[line]]];
-      if (name === '' || name === '[unknown]') addUnnamed();
-      else this.#addNamed(found, name, line === to - 1 ? originOf(mapping) : 'inlined', mapping, isJava);
-    }
+    readFrames(this.#profile, location, isJava, (name, isInlined) => {
+      found.push(this.intern(name, isInlined ? 'inlined' : origin, mapping));
+    });
     return found;
   }
+}
 
-  /** JIT compilers write the functions that they inlined into one name, as `a->b`. */
-  #addNamed(found: number[], name: string, origin: Origin, mapping: string, isJava: boolean): void {
+/** Tell the names of the frames that a location stands for, outermost first. @param isJava see FrameTable.ofLocation */
+export function readFrames(
+  { locations, mappings, lines, functions, strings }: Profile,
+  location: number,
+  isJava: boolean,
+  found: (name: string, isInlined: boolean) => void,
+): void {
+  const row = locations.mapping[location];
+  const mapping = row < 0 ? '' : strings[mappings.filename[row]];
+  const from = locations.lineStart[location];
+  const to = locations.lineStart[location + 1];
+  const foundUnnamed = (): void =>
+    found(unnamedFrame(mapping === '[unknown]' ? '' : mapping, undefined, UNMARKED), false);
+  if (from === to) foundUnnamed();
+  for (let line = to - 1; line >= from; line--) {
+    const name = strings[functions.name[lines.function[line]]];
+    if (name === '' || name === '[unknown]') {
+      foundUnnamed();
+      continue;
+    }
+    // JIT compilers write the functions that they inlined into one name, as `a->b`.
     for (const part of foldedFrames(name, mapping, isJava, UNMARKED)) {
-      const isInlined = part.endsWith('_[i]');
-      found.push(this.intern(isInlined ? part.slice(0, -4) : part, isInlined ? 'inlined' : origin, mapping));
+      const isMarked = part.endsWith('_[i]');
+      found(isMarked ? part.slice(0, -4) : part, isMarked || line < to - 1);
     }
   }
 }
+
 /** The kind of code is told by `origin`, not by a mark at the name. */
 const UNMARKED = { marksKernel: false, marksJit: false };
 

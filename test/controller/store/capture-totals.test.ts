@@ -7,6 +7,7 @@ import type { SqlDatabase } from '../../../controller/store/sql-database.js';
 import { sqlSampleStore } from '../../../controller/store/sql-sample-store.js';
 import { topOfProfiles } from '../../../controller/store/top-of-profiles.js';
 import type { TopCapture, TopQuery } from '../../../controller/store/top-query.js';
+import type { NameColumns } from '../../../controller/store/total-names.js';
 import { TOTALS_OF } from '../../../controller/views/profile-totals.js';
 import type { Profile } from '../../../profile/profile.js';
 import { toFailure } from '../../../proto/failure.js';
@@ -36,7 +37,9 @@ onEveryEngine((_engine, ground) => {
   const ask = (asked: TopQuery) => store.topFunctions(asked, { signal });
   /** By the profiles alone. */
   const read = (asked: TopQuery) =>
-    topOfProfiles({ chunks: (key) => store.chunks(key), totals: async () => [] }, asked, { signal });
+    topOfProfiles({ chunks: (key) => store.chunks(key), totals: async () => [], names: async () => new Map() }, asked, {
+      signal,
+    });
   const forgetProfiles = () => database.db.deleteFrom('profile_chunks').execute();
   const countTotals = async () => (await database.db.selectFrom('capture_totals').select('rows_of').execute()).length;
 
@@ -99,6 +102,52 @@ onEveryEngine((_engine, ground) => {
     expect(expected).toMatchObject({ captures: 3, weight: 23 });
   });
 
+  it('are not believed when what a number stands for is gone', async () => {
+    await keep('a1', 'db', drawProfile(recursive));
+    await keep('a2', 'db', drawProfile('main 3'));
+    await keep('a3', 'web', drawProfile('main;gone 2'));
+    await keep('a4', 'web', drawProfile('gone;read 1'));
+    const captures = ['a1', 'a2', 'a3', 'a4'].map((jobId) => ({ jobId, host: 'db', group: '' }));
+    captures[2].host = captures[3].host = 'web';
+    const asked = { ...query, captures, eachHostEqual: true };
+    const expected = await read(asked);
+    await database.db.deleteFrom('total_names').where('name', '=', 'gone').execute();
+    expect(await ask(asked)).toEqual(expected);
+    await forgetProfiles();
+    const answer = await ask(asked);
+    expect(answer.captures).toBe(2);
+    expect(answer.leftOut).toEqual([{ reason: 'no-profile', detail: '', captures: 2 }]);
+    expect(answer.groups[0].rows.map(({ name }) => name)).not.toContain('gone');
+  });
+
+  it('share their names, which are deleted some days after the last of them', async () => {
+    const names = async () =>
+      (await database.db.selectFrom('total_names').select('name').where('object', '<>', '').execute())
+        .map(({ name }) => name)
+        .sort();
+    await keep('a1', 'db', drawProfile('main;read 1'));
+    await keep('a2', 'db', drawProfile('main;write 1'));
+    expect(await names()).toEqual(['main', 'read', 'write']);
+    const days = 24 * 3600 * 1000;
+    await database.db
+      .updateTable('total_names')
+      .set({ last_used: Date.now() - 5 * days })
+      .execute();
+    await database.db
+      .updateTable('capture_totals')
+      .set({ stored: Date.now() - 4.5 * days })
+      .execute();
+    await store.deleteJob('none');
+    expect(await names()).toEqual(['main', 'read', 'write']);
+    await database.db.deleteFrom('capture_totals').where('job_id', '=', 'a1').execute();
+    await database.db.updateTable('capture_totals').set({ stored: Date.now() }).execute();
+    await database.db.updateTable('total_names').set({ last_used: Date.now() }).where('name', '=', 'main').execute();
+    store = sqlSampleStore(database);
+    await store.deleteJob('a1');
+    // The newest one stays, so that its number is nobody else's.
+    expect(await names()).toEqual(['main', 'write']);
+  });
+
   it('go with the result that they are of, and count as its bytes', async () => {
     await keep('a1', 'db', drawProfile(recursive));
     const chunks = [...encodeProfile(drawProfile(recursive))];
@@ -131,24 +180,40 @@ onEveryEngine((_engine, ground) => {
 });
 
 describe('the blob of totals', () => {
-  const blobOf = (profile: Profile) => encodeTotals(totalsOfProfile(profile, 'functions'));
+  /** Numbers that go up and down. */
+  const numberOf = (row: number) => 2 ** 32 - 1 - ((row * 7) % 10);
+  const numbersOf = async ({ names }: NameColumns) => Float64Array.from(names, (_, row) => numberOf(row));
+  const blobOf = (profile: Profile) => encodeTotals(totalsOfProfile(profile, 'functions'), numbersOf);
 
-  it('is not made of what it could not give back', () => {
-    const odd = (comm: string) => {
-      const profile = drawProfile('{comm=x} main 1');
-      const labelSets = profile.labelSets.map(() => [{ key: 'comm', value: comm }]);
-      return encodeTotals(totalsOfProfile({ ...profile, labelSets }, 'comms'));
-    };
-    expect(odd('läuft')).toBeDefined();
-    expect(odd('a\0b')).toBeUndefined();
-    expect(odd('a\ud800')).toBeUndefined();
-    const most = String(Number.MAX_SAFE_INTEGER);
-    expect(blobOf(drawProfile(`f ${most}/1`))).toBeDefined();
-    expect(blobOf(drawProfile(`f;g ${most}/1\nf ${most}/1`))).toBeUndefined();
+  it('gives back what it was made of', async () => {
+    for (const drawn of [recursive, 'main;read 7/7\nmain;write 3/3', 'f 6/2\nf;g 9/3']) {
+      const [event] = totalsOfProfile(drawProfile(drawn), 'functions').events;
+      const totals = event.totals();
+      const blob = (await blobOf(drawProfile(drawn))) ?? expect.fail('no blob');
+      const [decoded] = decodeTotals(blob, 'totals').events;
+      const { numbers, ...read } = decoded.totals();
+      expect([...numbers].sort()).toEqual(totals.names.map((_, row) => numberOf(row)).sort());
+      const order = [...numbers].map((number) => totals.names.findIndex((_, row) => numberOf(row) === number));
+      const inOrder = (column: Float64Array) => Float64Array.from(order, (row) => column[row]);
+      expect(read).toEqual({
+        ...{ all: totals.all, length: totals.length },
+        ...{ selfSamples: inOrder(totals.selfSamples), selfWeight: inOrder(totals.selfWeight) },
+        ...{ totalSamples: inOrder(totals.totalSamples), totalWeight: inOrder(totals.totalWeight) },
+      });
+    }
   });
 
-  it('is refused when it is damaged anywhere, or reads as something', () => {
-    const blob = blobOf(drawProfile(recursive)) ?? expect.fail('no blob');
+  it('is not made of what it could not give back', async () => {
+    const most = String(Number.MAX_SAFE_INTEGER);
+    expect(await blobOf(drawProfile(`f ${most}/1`))).toBeDefined();
+    expect(await blobOf(drawProfile(`f;g ${most}/1\nf ${most}/1`))).toBeUndefined();
+    const totals = totalsOfProfile(drawProfile('f 1'), 'functions');
+    expect(await encodeTotals(totals, async () => undefined)).toBeUndefined();
+    expect(await encodeTotals(totals, async () => Float64Array.of(2 ** 32))).toBeUndefined();
+  });
+
+  it('is refused when it is damaged anywhere, or reads as something', async () => {
+    const blob = (await blobOf(drawProfile(recursive))) ?? expect.fail('no blob');
     fc.assert(
       fc.property(fc.nat(blob.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
         const damaged = Uint8Array.from(blob);
