@@ -28,6 +28,7 @@ export function unnamedFrame(object: string, address: string | undefined, style:
  * @param object file name of the mapping; '' without one
  */
 export function foldedFrames(name: string, object: string, isJava: boolean, style: FrameStyle): string[] {
+  if (!isJava && !style.marksKernel && !style.marksJit && !SPECIAL.test(name)) return [name];
   if (name.startsWith('(') && !name.startsWith('(anonymous namespace)')) return [];
   const parts = name.includes('->') ? name.split(/(?<!\boperator)->/) : [name];
   while (parts.length > 1 && parts.at(-1) === '') parts.pop();
@@ -37,6 +38,9 @@ export function foldedFrames(name: string, object: string, isJava: boolean, styl
     return tidy.includes('_[i]') ? tidy : `${tidy}_[i]`;
   });
 }
+
+/** Most names have none of what the rules are about. */
+const SPECIAL = /[;\r\n"'(]|->/;
 
 function marked(name: string, object: string, { marksKernel, marksJit }: FrameStyle): string {
   if (marksKernel && /^\[|vmlinux$/.test(object) && !object.includes('unknown')) return `${name}_[k]`;

@@ -3,6 +3,9 @@
 /** Most bytes one row takes: 6 bits, then 7 per byte up to 53 bits. */
 const MAX_ROW_BYTES = 8;
 
+/** Up to it numbers are shifted. */
+const MOST_INT = 2 ** 30 - 1;
+
 /** Writes rows of one column until a byte limit; the next call of `encode` goes on where the last one ended. */
 export class ColumnEncoder {
   readonly #rows: ArrayLike<number>;
@@ -30,12 +33,17 @@ export class ColumnEncoder {
       const difference = value - previous;
       previous = value;
       let magnitude = difference < 0 ? -difference : difference;
-      const first = ((magnitude % 64) << 1) | (difference < 0 ? 1 : 0);
-      magnitude = Math.floor(magnitude / 64);
-      if (magnitude === 0) {
-        out[at++] = first;
+      if (magnitude <= MOST_INT) {
+        // The same in whole numbers, as most differences are: faster.
+        const sign = difference < 0 ? 1 : 0;
+        let rest = magnitude >> 6;
+        out[at++] = ((magnitude & 63) << 1) | sign | (rest > 0 ? 0x80 : 0);
+        for (; rest >= 128; rest >>= 7) out[at++] = (rest & 0x7f) | 0x80;
+        if (rest > 0) out[at++] = rest;
         continue;
       }
+      const first = ((magnitude % 64) << 1) | (difference < 0 ? 1 : 0);
+      magnitude = Math.floor(magnitude / 64);
       out[at++] = first | 0x80;
       while (magnitude >= 128) {
         out[at++] = (magnitude % 128) | 0x80;

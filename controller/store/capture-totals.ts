@@ -85,21 +85,17 @@ export async function encodeTotals(
   const columns: Uint8Array[] = [];
   let rowCount = 0;
   for (const { event, type, totals: read } of events) {
-    const totals = read();
-    const rows = rowsWithWeight(totals);
-    rowCount += rows.length;
+    const totals = withWeight(read());
+    rowCount += totals.length;
     if (rowCount > MOST_ROWS) return undefined;
-    const numbers = await numbersOf({
-      names: rows.map((row) => totals.names[row]),
-      objects: rows.map((row) => totals.objects[row]),
-    });
+    const numbers = await numbersOf(totals);
     if (numbers === undefined || !numbers.every((number) => number < MOST_NUMBER)) return undefined;
-    const encoded = encodeRows(totals, rows, numbers);
+    const encoded = encodeRows(totals, numbers);
     if (encoded === undefined) return undefined;
     columns.push(...encoded.columns);
     const { samples, weight } = totals.all;
     headers.push({
-      ...{ event, type: type.type, unit: type.unit, samples, weight, rows: rows.length },
+      ...{ event, type: type.type, unit: type.unit, samples, weight, rows: totals.length },
       ...{ weightPerSample: encoded.weightPerSample, columns: encoded.columns.map(({ length: bytes }) => bytes) },
     });
   }
@@ -114,38 +110,42 @@ export async function encodeTotals(
   });
 }
 
-function rowsWithWeight({ length: rows, totalSamples, totalWeight }: TotalsColumns): number[] {
-  const found: number[] = [];
-  for (let row = 0; row < rows; row++) if (totalSamples[row] > 0 || totalWeight[row] > 0) found.push(row);
-  return found;
+/** Without rows on which nothing falls. */
+function withWeight(totals: ProfileTotals): ProfileTotals {
+  const { totalSamples, totalWeight, names, objects } = totals;
+  const rows: number[] = [];
+  for (let row = 0; row < totals.length; row++) if (totalSamples[row] > 0 || totalWeight[row] > 0) rows.push(row);
+  if (rows.length === totals.length) return totals;
+  const kept = (column: Float64Array) => Float64Array.from(rows, (row) => column[row]);
+  return {
+    ...{ all: totals.all, length: rows.length },
+    ...{ names: rows.map((row) => names[row]), objects: rows.map((row) => objects[row]) },
+    ...{ selfSamples: kept(totals.selfSamples), selfWeight: kept(totals.selfWeight) },
+    ...{ totalSamples: kept(totalSamples), totalWeight: kept(totalWeight) },
+  };
 }
 
 /** @returns undefined when a figure is not a whole number of 53 bits */
 function encodeRows(
   { all, selfSamples, selfWeight, totalSamples, totalWeight }: TotalsColumns,
-  rows: readonly number[],
   numbers: Float64Array,
 ): { readonly weightPerSample: number | undefined; readonly columns: readonly Uint8Array[] } | undefined {
-  const keys = numbers.map((number, i) => number * ROW_BITS + i).sort();
-  const order = Int32Array.from(keys, (key) => key % ROW_BITS);
-  const sorted = (column: ArrayLike<number>, rowOf: (i: number) => number): Float64Array => {
-    const values = new Float64Array(order.length);
-    for (let i = 0; i < order.length; i++) values[i] = column[rowOf(order[i])];
-    return values;
-  };
-  const figures = (column: Float64Array) => sorted(column, (i) => rows[i]);
-  const [ownSamples, ownWeight] = [figures(selfSamples), figures(selfWeight)];
-  const [samples, weight] = [figures(totalSamples), figures(totalWeight)];
+  if (![selfSamples, selfWeight, totalSamples, totalWeight].every(isWhole)) return undefined;
   const perSample = all.weight / all.samples;
   const isEven =
     Number.isSafeInteger(perSample) &&
-    isMultiple(ownWeight, ownSamples, perSample) &&
-    isMultiple(weight, samples, perSample);
-  const columns = [sorted(numbers, (i) => i), ownSamples, samples, ...(isEven ? [] : [ownWeight, weight])];
-  if (![...columns, ownWeight, weight].every(isWhole)) return undefined;
+    isMultiple(selfWeight, selfSamples, perSample) &&
+    isMultiple(totalWeight, totalSamples, perSample);
+  const keys = numbers.map((number, row) => number * ROW_BITS + row).sort();
+  const order = Int32Array.from(keys, (key) => key % ROW_BITS);
+  const columns = [numbers, selfSamples, totalSamples, ...(isEven ? [] : [selfWeight, totalWeight])];
   return {
     weightPerSample: isEven ? perSample : undefined,
-    columns: columns.map((column) => new ColumnEncoder(column).encode(Number.MAX_SAFE_INTEGER).deltas),
+    columns: columns.map((column) => {
+      const sorted = new Float64Array(order.length);
+      for (let i = 0; i < order.length; i++) sorted[i] = column[order[i]];
+      return new ColumnEncoder(sorted).encode(Number.MAX_SAFE_INTEGER).deltas;
+    }),
   };
 }
 

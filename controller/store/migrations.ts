@@ -32,6 +32,11 @@ interface Migration {
   readonly sql: (types: ColumnTypes) => string;
 }
 
+/** What is compressed is not compressed once more. */
+const keptAsItIs = ['profile_chunks', 'capture_totals', 'counter_series', 'histogram_series', 'text_lines']
+  .map((table) => `alter table ${table} alter column data set storage external;`)
+  .join('\n');
+
 const migrations: readonly Migration[] = [
   {
     version: 1,
@@ -276,7 +281,7 @@ const migrations: readonly Migration[] = [
   {
     // Totals with numbers for names. Those that were are made of the profiles, which answer questions without them.
     version: 12,
-    sql: ({ text, real, blob, id }) => `
+    sql: ({ engine, text, real, blob, id }) => `
       drop table capture_totals;
       create table capture_totals (
         job_id ${text} not null,
@@ -294,7 +299,8 @@ const migrations: readonly Migration[] = [
         object ${text} not null,
         last_used ${real} not null
       );
-      create index total_names_by_use on total_names (last_used)`,
+      create index total_names_by_use on total_names (last_used);
+      ${engine === 'postgres' ? keptAsItIs : ''}`,
   },
 ];
 

@@ -1,5 +1,5 @@
 // The SampleStore in SQLite: profiles as rows of compressed chunks, all else as one blob each.
-import { sql } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import type { Profile } from '../../profile/profile.js';
 import { fail, toFailure } from '../../proto/failure.js';
 import { type DecodeLimits, decodeProfile, type ProfileChunk } from '../../proto/profile-codec.js';
@@ -10,12 +10,15 @@ import { checkOwner } from './job-fence.js';
 import type { Result, ResultKey, SampleStore } from './sample-store.js';
 import { decodeSeries, encodeSeries } from './series-columns.js';
 import type { SqlDatabase } from './sql-database.js';
-import type { ProfileChunkTable } from './tables.js';
+import type { ProfileChunkTable, Tables } from './tables.js';
 import { decodeText, encodeText } from './text-columns.js';
 import { topOfProfiles } from './top-of-profiles.js';
 import { TotalNames } from './total-names.js';
 
 const blobTables = ['counter_series', 'histogram_series', 'text_lines'] as const;
+/** Chunks of one statement: some megabytes. */
+const CHUNKS_AT_ONCE = 8;
+
 type BlobTableName = (typeof blobTables)[number];
 
 /** Larger profiles are not decoded to store them: questions read them themselves. */
@@ -80,19 +83,16 @@ export function sqlSampleStore(database: SqlDatabase): SampleStore {
           text_lines: text.length === 0 ? undefined : encodeText(text),
         };
         await db.transaction().execute(async (change) => {
-          await change.deleteFrom('profile_chunks').where('job_id', '=', job_id).where('host', '=', host).execute();
-          for (const [position, chunk] of result.chunks.entries()) {
-            await change
-              .insertInto('profile_chunks')
-              .values({ job_id, host, position, ...toColumns(chunk) })
-              .execute();
+          await clear(change, job_id, host);
+          for (let at = 0; at < result.chunks.length; at += CHUNKS_AT_ONCE) {
+            const chunks = result.chunks.slice(at, at + CHUNKS_AT_ONCE);
+            const rows = chunks.map((chunk, i) => ({ job_id, host, position: at + i, ...toColumns(chunk) }));
+            await change.insertInto('profile_chunks').values(rows).execute();
           }
           for (const table of blobTables) {
-            await change.deleteFrom(table).where('job_id', '=', job_id).where('host', '=', host).execute();
             const data = blobs[table];
             if (data !== undefined) await change.insertInto(table).values({ job_id, host, data }).execute();
           }
-          await change.deleteFrom('capture_totals').where('job_id', '=', job_id).where('host', '=', host).execute();
           if (totals.length > 0) {
             const rows = totals.map(({ of, data }) => ({ job_id, host, rows_of: of, data, stored: clock }));
             await change.insertInto('capture_totals').values(rows).execute();
@@ -142,6 +142,19 @@ export function sqlSampleStore(database: SqlDatabase): SampleStore {
         await totalNames.sweep();
       }),
   };
+}
+
+/** Deletes what there is of one result: mostly nothing, so it is looked for in one statement, after a first write (see SqlDatabase.db). */
+async function clear(change: Transaction<Tables>, jobId: string, host: string): Promise<void> {
+  await change.deleteFrom('profile_chunks').where('job_id', '=', jobId).where('host', '=', host).execute();
+  const tables = [...blobTables, 'capture_totals'] as const;
+  const anyIn = tables.map(
+    (table) => sql`select 1 from ${sql.table(table)} where job_id = ${jobId} and host = ${host}`,
+  );
+  const { rows } = await sql`${sql.join(anyIn, sql` union all `)} limit 1`.execute(change);
+  if (rows.length === 0) return;
+  for (const table of tables)
+    await change.deleteFrom(table).where('job_id', '=', jobId).where('host', '=', host).execute();
 }
 
 /** Host names are never empty. */

@@ -2,7 +2,7 @@
 import type { Profile } from '../../profile/profile.js';
 import { eventColumns } from './event-columns.js';
 import { objectName, readFrames } from './frame-table.js';
-import { StackTree, type StackValues } from './stack-tree.js';
+import { StackTree } from './stack-tree.js';
 
 /** What rows are about. `comms`: names of processes; `objects`: object files. */
 export const TOTALS_OF = ['functions', 'comms', 'objects'] as const;
@@ -38,13 +38,14 @@ export function profileTotals(profile: Profile, event: string, of: TotalsOf): Pr
   return new TotalsReader(profile).totals(event, of);
 }
 
-/** Several totals of one profile, which share what they can. */
+/** Several totals of one profile, which share what they can; those of the event that was asked for last are remembered. */
 export class TotalsReader {
   readonly #profile: Profile;
   /** Names of generated code of Java are tidied: what such processes ran is added up apart. */
   readonly #isJavaSet: readonly boolean[];
+  #walked: { readonly event: string; readonly functions: ProfileTotals; readonly objects: ProfileTotals } | undefined;
   #tree: StackTree | undefined;
-  #values: { readonly event: string; readonly passes: readonly Pass[] } | undefined;
+  #frames: Frames | undefined;
 
   constructor(profile: Profile) {
     this.#profile = profile;
@@ -55,42 +56,50 @@ export class TotalsReader {
 
   /** @throws UnknownEventError for an event that the profile does not have */
   totals(event: string, of: TotalsOf): ProfileTotals {
-    return of === 'comms' ? commTotals(this.#profile, event) : this.#stackTotals(event, of);
+    if (of === 'comms') return commTotals(this.#profile, event);
+    if (this.#walked?.event !== event) this.#walked = { event, ...this.#walk(event) };
+    return this.#walked[of];
   }
 
-  #stackTotals(event: string, of: 'functions' | 'objects'): ProfileTotals {
-    const profile = this.#profile;
-    const { samples, weight } = eventColumns(profile, event);
-    this.#tree ??= new StackTree(profile.stacks);
-    const tree = this.#tree;
-    if (this.#values?.event !== event) this.#values = { event, passes: this.#passesOf(tree, samples, weight) };
-    const names = new Names();
-    const passes = this.#values.passes.map(({ isJava, values }) => ({
-      values,
-      frames: of === 'functions' ? functionRows(profile, names, isJava) : objectRows(profile, names),
-    }));
-    const { names: list, objects } = names;
-    const zeros = () => new Float64Array(list.length);
+  /** Both in one walk. */
+  #walk(event: string): { readonly functions: ProfileTotals; readonly objects: ProfileTotals } {
+    const { stacks, samples: table } = this.#profile;
+    const { samples, weight } = eventColumns(this.#profile, event);
+    this.#tree ??= new StackTree(stacks);
+    this.#frames ??= framesOf(this.#profile, [...new Set(this.#isJavaSet)]);
+    const { names, objectCount, passes } = this.#frames;
+    const zeros = () => new Float64Array(names.names.length);
     const sums = { selfSamples: zeros(), selfWeight: zeros(), totalSamples: zeros(), totalWeight: zeros() };
-    for (const { values, frames } of passes) tree.addUp(values, frames, sums);
+    for (const { isJava, rows } of passes) {
+      const isOne = passes.length === 1;
+      const put = isOne
+        ? table.stack
+        : table.stack.map((stack, row) => (this.#isJavaSet[table.labels[row]] === isJava ? stack : -1));
+      this.#tree.addUp(this.#tree.put(put, samples, weight), rows, sums);
+    }
     const all = { samples: sumOf(samples), weight: sumOf(weight) };
-    return { all, length: list.length, names: list, objects, ...sums };
-  }
-
-  #passesOf(tree: StackTree, samples: Float64Array, weight: Float64Array): Pass[] {
-    const { stack, labels } = this.#profile.samples;
-    const kinds = [...new Set(this.#isJavaSet)];
-    return kinds.map((isJava) => {
-      const stacks =
-        kinds.length === 1 ? stack : stack.map((s, row) => (this.#isJavaSet[labels[row]] === isJava ? s : -1));
-      return { isJava, values: tree.put(stacks, samples, weight) };
+    const part = (from: number, to: number): ProfileTotals => ({
+      ...{ all, length: to - from, names: names.names.slice(from, to), objects: names.objects.slice(from, to) },
+      ...{ selfSamples: sums.selfSamples.subarray(from, to), selfWeight: sums.selfWeight.subarray(from, to) },
+      ...{ totalSamples: sums.totalSamples.subarray(from, to), totalWeight: sums.totalWeight.subarray(from, to) },
     });
+    return { objects: part(0, objectCount), functions: part(objectCount, names.names.length) };
   }
 }
 
-interface Pass {
-  readonly isJava: boolean;
-  readonly values: StackValues;
+/** Rows of object files, then those of functions. */
+interface Frames {
+  readonly names: Names;
+  readonly objectCount: number;
+  readonly passes: readonly { readonly isJava: boolean; readonly rows: FrameRows }[];
+}
+
+function framesOf(profile: Profile, kinds: readonly boolean[]): Frames {
+  const names = new Names();
+  const objects = objectRows(profile, names);
+  const objectCount = names.names.length;
+  const passes = kinds.map((isJava) => ({ isJava, rows: { objects, ...functionRows(profile, names, isJava) } }));
+  return { names, objectCount, passes };
 }
 
 function commTotals(profile: Profile, event: string): ProfileTotals {
@@ -113,14 +122,18 @@ function commTotals(profile: Profile, event: string): ProfileTotals {
   };
 }
 
-/** Rows of the frames of location `i`, outermost first: `rows[start[i]]` to `rows[start[i + 1] - 1]`. None for what folded stacks leave out. */
+/**
+ * Rows of the functions of location `i`, outermost first: `rows[start[i]]` to `rows[start[i + 1] - 1]`; none for what folded stacks leave
+ * out. `objects[i]` is the row of its object file.
+ */
 export interface FrameRows {
   readonly start: Int32Array;
   readonly rows: Int32Array;
+  readonly objects: Int32Array;
 }
 
 /** Frames of one name and object are one row, inlined or not: such a function may call itself. */
-function functionRows(profile: Profile, names: Names, isJava: boolean): FrameRows {
+function functionRows(profile: Profile, names: Names, isJava: boolean): Omit<FrameRows, 'objects'> {
   const { locations, mappings, strings } = profile;
   const objects = Array.from(mappings.filename, (name) => objectName(strings[name]));
   const start = new Int32Array(locations.length + 1);
@@ -140,13 +153,11 @@ function functionRows(profile: Profile, names: Names, isJava: boolean): FrameRow
 
 const UNKNOWN_OBJECT = objectName('');
 
-function objectRows({ locations, mappings, strings }: Profile, names: Names): FrameRows {
+/** By location. */
+function objectRows({ locations, mappings, strings }: Profile, names: Names): Int32Array {
   const unknown = names.row(UNKNOWN_OBJECT, '');
   const rowOfMapping = Int32Array.from(mappings.filename, (name) => names.row(objectName(strings[name]), ''));
-  return {
-    start: Int32Array.from({ length: locations.length + 1 }, (_, location) => location),
-    rows: locations.mapping.map((mapping) => (mapping < 0 ? unknown : rowOfMapping[mapping])),
-  };
+  return Int32Array.from(locations.mapping, (mapping) => (mapping < 0 ? unknown : rowOfMapping[mapping]));
 }
 
 /** Distinct pairs of a name and an object. */

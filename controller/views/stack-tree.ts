@@ -10,7 +10,7 @@ const ALL_WEIGHT = 3;
 const VALUES = 4;
 
 /** Samples put on the stacks of one StackTree. */
-export type StackValues = Float64Array & { readonly __values: unique symbol };
+type StackValues = Float64Array & { readonly __values: unique symbol };
 
 /** Places are stacks in the order of a walk: each before those that it called, and those next to it. */
 export class StackTree {
@@ -72,16 +72,16 @@ export class StackTree {
     return values as StackValues;
   }
 
-  /** Adds to the rows that the frames of each stack stand for. */
+  /** Adds to the rows of the functions and object files that each stack stands for, each once. */
   addUp(
     values: StackValues,
-    { start, rows }: FrameRows,
+    { start, rows, objects }: FrameRows,
     { selfSamples, selfWeight, totalSamples, totalWeight }: Omit<TotalsColumns, 'all' | 'length'>,
   ): void {
     const [depths, locations] = [this.#depth, this.#location];
     /** How many frames of each row are on the path to here. */
     const onPath = new Int32Array(selfSamples.length);
-    /** By depth: the location there, and the innermost row so far; a location without frames has its caller's. */
+    /** By depth: the location there, and the innermost function so far; a location without one has its caller's. */
     const path = new Int32Array(this.#deepest + 1);
     const innermost = new Int32Array(this.#deepest + 1);
     let pathLength = 0;
@@ -89,11 +89,17 @@ export class StackTree {
       const depth = depths[place];
       while (pathLength > depth) {
         const left = path[--pathLength];
+        onPath[objects[left]]--;
         for (let i = start[left]; i < start[left + 1]; i++) onPath[rows[i]]--;
       }
       const location = locations[place];
       path[pathLength++] = location;
       const at = VALUES * place;
+      const object = objects[location];
+      if (onPath[object]++ === 0) {
+        totalSamples[object] += values[at + ALL_SAMPLES];
+        totalWeight[object] += values[at + ALL_WEIGHT];
+      }
       let own = depth === 0 ? -1 : innermost[depth - 1];
       for (let i = start[location]; i < start[location + 1]; i++) {
         own = rows[i];
@@ -103,7 +109,10 @@ export class StackTree {
       }
       innermost[depth] = own;
       // Most stacks are only on the way to others.
-      if (own < 0 || (values[at + SAMPLES] === 0 && values[at + WEIGHT] === 0)) continue;
+      if (values[at + SAMPLES] === 0 && values[at + WEIGHT] === 0) continue;
+      selfSamples[object] += values[at + SAMPLES];
+      selfWeight[object] += values[at + WEIGHT];
+      if (own < 0) continue;
       selfSamples[own] += values[at + SAMPLES];
       selfWeight[own] += values[at + WEIGHT];
     }
