@@ -16,6 +16,8 @@ import { drawCounts, drawStacks, functionName, profileOf } from './store-capture
 
 const STACKS = 50_000;
 const SAMPLES = 10_000;
+/** Results that come at the same moment, as of the hosts of a job. */
+const AT_ONCE = 4;
 const LIMIT = 25;
 /** Seconds that 10 million samples may take: of a compressed column per capture in SQLite, of a row per capture and stack in PostgreSQL. */
 const DEMANDS = { SQLite: { insert: 9.2, top: 0.98 }, PostgreSQL: { insert: 10.8, top: 1.23 } };
@@ -55,20 +57,29 @@ export async function storeRows({ directory, isQuick, log }, given = {}) {
       side.others = [];
       await side.plain.frames(stacks);
     }
-    for (let capture = 0; capture < captures; capture++) {
-      const counts = drawCounts(capture, STACKS, SAMPLES);
-      for (const stack of counts.keys()) seen.add(stack);
-      rowCount += counts.size;
-      const drawn = profileOf(stacks, counts);
-      const chunks = [];
-      encoding.push(await clocked(() => chunks.push(...encodeProfile(drawn))));
-      // As a controller has it, of what a host has sent.
-      const result = { chunks, profile: decodeProfile(chunks), series: undefined, histograms: undefined, text: [] };
-      for (const { samples, plain, ours, others } of Object.values(sides)) {
-        ours.push(await clocked(() => samples.put({ jobId: `job${capture}`, host: 'host' }, result)));
-        others.push(await clocked(() => plain.insert(capture, counts)));
+    for (let first = 0; first < captures; first += AT_ONCE) {
+      const drawn = [];
+      for (let capture = first; capture < Math.min(first + AT_ONCE, captures); capture++) {
+        const counts = drawCounts(capture, STACKS, SAMPLES);
+        for (const stack of counts.keys()) seen.add(stack);
+        rowCount += counts.size;
+        const profile = profileOf(stacks, counts);
+        const chunks = [];
+        encoding.push(await clocked(() => chunks.push(...encodeProfile(profile))));
+        // As a controller has it, of what a host has sent.
+        const result = { chunks, profile: decodeProfile(chunks), series: undefined, histograms: undefined, text: [] };
+        drawn.push({ capture, counts, result });
       }
-      if (capture % 100 === 99) log(`${capture + 1} captures are stored`);
+      for (const { samples, plain, ours, others } of Object.values(sides)) {
+        const put = ({ capture, result }) => samples.put({ jobId: `job${capture}`, host: 'host' }, result);
+        ours.push(await clocked(() => Promise.all(drawn.map(put))));
+        others.push(
+          await clocked(async () => {
+            for (const { capture, counts } of drawn) await plain.insert(capture, counts);
+          }),
+        );
+      }
+      if ((first + AT_ONCE) % 100 === 0) log(`${first + AT_ONCE} captures are stored`);
     }
     load.push(loadavg()[0]);
     for (const [engine, { database, samples, plain, ours, others }] of Object.entries(sides)) {
@@ -120,7 +131,8 @@ export async function storeRows({ directory, isQuick, log }, given = {}) {
     rows,
     notes: [
       `stores: ${size}, ${seen.size} different stacks in all, ${Math.round(rowCount / captures)} in a capture; insert is one ` +
-        'transaction a capture, with its totals of functions, processes and objects, one run; that hosts encode the profiles is not in ' +
+        `transaction a capture, with its totals of functions, processes and objects, ${AT_ONCE} at a time as of the hosts of a job, those of ` +
+        'the peer one after the other, one run; that hosts encode the profiles is not in ' +
         `it (${(1000 * median(encoding.map(({ cpu }) => cpu))).toFixed(1)} ms of CPU each); top is the median of 3 runs, in turns. ` +
         'The demands are seconds that were measured elsewhere, SQLite with a compressed column per capture, PostgreSQL with rows as the ' +
         'peer. The peer has the numbers of stacks and functions beforehand, and keeps neither names, addresses, ' +

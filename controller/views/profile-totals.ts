@@ -2,7 +2,7 @@
 import type { Profile } from '../../profile/profile.js';
 import { eventColumns } from './event-columns.js';
 import { objectName, readFrames } from './frame-table.js';
-import { StackTree } from './stack-tree.js';
+import { type FrameRows, type RowSums, StackTree } from './stack-tree.js';
 
 /** What rows are about. `comms`: names of processes; `objects`: object files. */
 export const TOTALS_OF = ['functions', 'comms', 'objects'] as const;
@@ -14,16 +14,10 @@ export interface Amount {
 }
 
 /** Columns, because there are thousands of rows in each of thousands of profiles. */
-export interface TotalsColumns {
+export interface TotalsColumns extends RowSums {
   /** Of all samples, also those without frames. */
   readonly all: Amount;
   readonly length: number;
-  /** Samples that fell in it, and what they stand for. */
-  readonly selfSamples: Float64Array;
-  readonly selfWeight: Float64Array;
-  /** Samples with it anywhere on the stack, each once. Processes: as self. */
-  readonly totalSamples: Float64Array;
-  readonly totalWeight: Float64Array;
 }
 
 /** One row for each name and object, in no order. */
@@ -120,16 +114,6 @@ function commTotals(profile: Profile, event: string): ProfileTotals {
     ...{ all, length: list.length, names: list, objects, selfSamples, selfWeight },
     ...{ totalSamples: selfSamples, totalWeight: selfWeight },
   };
-}
-
-/**
- * Rows of the functions of location `i`, outermost first: `rows[start[i]]` to `rows[start[i + 1] - 1]`; none for what folded stacks leave
- * out. `objects[i]` is the row of its object file.
- */
-export interface FrameRows {
-  readonly start: Int32Array;
-  readonly rows: Int32Array;
-  readonly objects: Int32Array;
 }
 
 /** Frames of one name and object are one row, inlined or not: such a function may call itself. */

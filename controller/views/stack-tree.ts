@@ -1,6 +1,25 @@
 // The stacks of a profile depth first: what was sampled below each frame is added up so that a function that calls itself counts once.
 import type { Profile } from '../../profile/profile.js';
-import type { FrameRows, TotalsColumns } from './profile-totals.js';
+
+/**
+ * Rows of the functions of location `i`, outermost first: `rows[start[i]]` to `rows[start[i + 1] - 1]`; none for what folded stacks leave
+ * out. `objects[i]` is the row of its object file.
+ */
+export interface FrameRows {
+  readonly start: Int32Array;
+  readonly rows: Int32Array;
+  readonly objects: Int32Array;
+}
+
+/** By row. */
+export interface RowSums {
+  /** Samples that fell in it, and what they stand for. */
+  readonly selfSamples: Float64Array;
+  readonly selfWeight: Float64Array;
+  /** Samples with it anywhere on the stack, each once. Processes: as self. */
+  readonly totalSamples: Float64Array;
+  readonly totalWeight: Float64Array;
+}
 
 /** By place, side by side: what ended at the stack, and that and all below it. */
 const SAMPLES = 0;
@@ -76,7 +95,7 @@ export class StackTree {
   addUp(
     values: StackValues,
     { start, rows, objects }: FrameRows,
-    { selfSamples, selfWeight, totalSamples, totalWeight }: Omit<TotalsColumns, 'all' | 'length'>,
+    { selfSamples, selfWeight, totalSamples, totalWeight }: RowSums,
   ): void {
     const [depths, locations] = [this.#depth, this.#location];
     /** How many frames of each row are on the path to here. */

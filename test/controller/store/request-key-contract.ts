@@ -60,12 +60,12 @@ export function requestKeyContract(name: string, openTwice: () => Promise<readon
 
     it('refuses another request with the same key, and says what to do', async () => {
       await make(stores[0], 'a');
-      for (const promise of [
-        make(stores[1], 'b', other),
-        stores[1].jobOfRequest(other),
-        stores[1].noteRequest(other, 'b'),
+      for (const ask of [
+        () => make(stores[1], 'b', other),
+        () => stores[1].jobOfRequest(other),
+        () => stores[1].noteRequest(other, 'b'),
       ]) {
-        expect(await failureOf(promise)).toEqual({
+        expect(await failureOf(ask())).toEqual({
           code: 'conflict',
           message: 'this Idempotency-Key belongs to another request, which was for job a',
           remedy: 'give each request a new key, and the same one only to what is sent again unchanged',
