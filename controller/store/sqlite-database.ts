@@ -2,7 +2,7 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { Kysely, SqliteDialect, sql } from 'kysely';
+import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely';
 import { makePrivateDirectory } from '../directories.js';
 import { type ServeLock, takeServeLock } from './serve-lock.js';
 import type { SqlDatabase } from './sql-database.js';
@@ -37,7 +37,7 @@ export function openSqlite(path: string, now: number, isServing = false): SqlDat
       throw error;
     }
   });
-  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: raw }) });
+  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: undoable(raw) }) });
   return {
     engine: 'sqlite',
     where: path,
@@ -65,5 +65,16 @@ export function openSqlite(path: string, now: number, isServing = false): SqlDat
       if (raw.open) raw.close();
       lock?.release();
     },
+  };
+}
+
+/**
+ * SQLite undoes a whole transaction by itself when the disk is full or fails. What kysely says then to undo it would be an error, which
+ * would be told in place of the reason.
+ */
+function undoable(raw: Database.Database): SqliteDatabase {
+  return {
+    prepare: (text) => raw.prepare(text === 'rollback' && !raw.inTransaction ? 'select 1' : text),
+    close: () => void raw.close(),
   };
 }

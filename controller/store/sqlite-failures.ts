@@ -1,5 +1,6 @@
 // What SQLite and the file system say about a database's file, as failures with a remedy.
 import { type FailureError, fail } from '../../proto/failure.js';
+import { StoreAway } from './store-away.js';
 
 /** Run `work`; what SQLite throws comes out as a FailureError that says what was `doing`. */
 export function explained<T>(path: string, doing: string, work: () => T): T {
@@ -25,7 +26,9 @@ export function explain(path: string, doing: string, error: unknown): unknown {
   if (code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED') {
     return failed('exhausted', 'another process holds the database; try again');
   }
-  if (code === 'SQLITE_FULL' || code === 'ENOSPC') return failed('exhausted', 'make room on the disk');
+  if (code === 'SQLITE_FULL' || code === 'ENOSPC') {
+    return new StoreAway(failed('exhausted', 'make room on the disk').failure, error);
+  }
   if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_CANTOPEN') || code === 'SQLITE_PERM') {
     return failed('permission', 'choose a data directory that you may write (PERFTRAWL_DATA)');
   }

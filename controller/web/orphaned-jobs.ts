@@ -37,7 +37,7 @@ export async function takeOverOrphans(options: OrphanedJobsOptions, signal: Abor
     try {
       const now = clock.monotonic();
       const found = await options.app.orphans();
-      told = '';
+      if (found.length === 0) told = '';
       seen = new Map(found.map(({ id, owner }) => [id, sightingOf(seen.get(id), owner, now)]));
       for (const [id, { owner, since }] of seen) {
         const isDue = now - since >= ownerPatience;
@@ -62,8 +62,9 @@ function sightingOf(before: Sighting | undefined, owner: string, now: Millisecon
 }
 
 /**
- * Take it up; false when that does not count: another server was faster, or the store is away.
+ * Take it up; false when another server was faster.
  * @param forgive the attempt failed for want of a store, or of room there: it is worth as many more as that takes
+ * @throws StoreAway before it has begun
  */
 async function isAttempt(
   id: string,
@@ -83,9 +84,10 @@ async function isAttempt(
     log({ level: 'warning', event: 'job-taken-over', job: id, from: owner });
     return true;
   } catch (error) {
+    if (error instanceof StoreAway) throw error;
     const failure = toFailure(error);
     const isTaken = failure.code === 'conflict';
     log({ level: isTaken ? 'info' : 'error', event: 'job-not-taken-over', job: id, failure });
-    return !isTaken && !(error instanceof StoreAway);
+    return !isTaken;
   }
 }

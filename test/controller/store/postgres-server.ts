@@ -1,13 +1,14 @@
 // A PostgreSQL of its own for tests: made with initdb in a temporary directory, on a port of this machine; it can be stopped and started.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { chown, mkdir, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { type SmallDisk, smallDisk } from './small-disk.js';
 
 export interface PostgresServer {
   readonly port: number;
@@ -21,9 +22,8 @@ export interface PostgresServer {
   /** `fast` tells its clients; `immediate` is a crash. */
   stop(how?: 'fast' | 'immediate'): Promise<void>;
   start(): Promise<void>;
-  /** Something else takes all the room that is left on its disk, which has to be a small one. */
-  fill(): Promise<void>;
-  makeRoom(): Promise<void>;
+  /** Of its data; undefined where that is on the disk of this machine. */
+  readonly disk: SmallDisk | undefined;
   /** What its log has said so often since it was started last. */
   said(words: string): number;
   /** Of its files. */
@@ -34,31 +34,27 @@ export interface PostgresServer {
 /** Whose password it is does not matter: no message, log or process list may have it. */
 export const PASSWORD = 'geheim: ü@/%';
 
-/** A disk of its own for a server, which is a tmpfs. */
-interface SmallDisk {
+interface OwnDisk {
   readonly bytes: number;
   /** The log that it writes ahead is there too: then it stops when the disk is full. */
   readonly hasLog: boolean;
 }
 
 /** @param settings `name=value`, as on the command line of `postgres` */
-export async function postgresServer(settings: readonly string[] = [], disk?: SmallDisk): Promise<PostgresServer> {
+export async function postgresServer(settings: readonly string[] = [], own?: OwnDisk): Promise<PostgresServer> {
   const directory = await mkdtemp(join(tmpdir(), 'perftrawl-pg-'));
   const data = join(directory, 'data');
-  const ballast = join(data, 'ballast');
   const passwordFile = join(directory, 'password');
   const as = await ownerOfServers();
   await writeFile(passwordFile, PASSWORD);
   const { uid, gid } = as;
   if (uid !== undefined && gid !== undefined) for (const path of [directory, passwordFile]) await chown(path, uid, gid);
-  if (disk !== undefined) {
-    await mkdir(data, { mode: 0o700 });
-    await mount('-t', 'tmpfs', '-o', `size=${disk.bytes},mode=700,uid=${uid ?? 0},gid=${gid ?? 0}`, 'tmpfs', data);
-  }
+  if (own !== undefined) await mkdir(data, { mode: 0o700 });
+  const disk = own === undefined ? undefined : await smallDisk(data, own.bytes, as);
   await promisify(execFile)(
     program('initdb'),
     [
-      ...(disk?.hasLog === false ? ['--waldir', join(directory, 'wal')] : []),
+      ...(own?.hasLog === false ? ['--waldir', join(directory, 'wal')] : []),
       ...(disk === undefined ? [] : ['--wal-segsize=1']),
       ...['-D', data, '-U', 'test', '-E', 'UTF8', '--no-sync', '--no-instructions', '--locale=C.UTF-8'],
       // Texts in another order than by their bytes, as on many servers.
@@ -126,38 +122,23 @@ export async function postgresServer(settings: readonly string[] = [], disk?: Sm
   await start();
   await query('create database test', 'postgres');
   return {
-    ...{ port, directory, url, query, start, stop },
+    ...{ port, directory, disk, url, query, start, stop },
     async newStore() {
       const schema = `store_${++stores}`;
       await query(`create schema ${schema}`);
       return `${url()}?schema=${schema}`;
     },
-    async fill() {
-      const file = await open(ballast, 'w');
-      try {
-        for (const piece = Buffer.alloc(4096, 1); ; ) await file.write(piece);
-      } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
-      } finally {
-        await file.close();
-      }
-    },
     said: (words) => log.split(words).length - 1,
-    makeRoom: () => rm(ballast),
     async owner() {
       const { uid: itsUser, gid: itsGroup } = await stat(data);
       return { uid: itsUser, gid: itsGroup };
     },
     async close() {
       await stop('immediate');
-      if (disk !== undefined) await promisify(execFile)('umount', [data]);
+      await disk?.unmount();
       await rm(directory, { recursive: true });
     },
   };
-}
-
-async function mount(...args: readonly string[]): Promise<void> {
-  await promisify(execFile)('mount', args);
 }
 
 /** PostgreSQL refuses to run as root: then it runs as Debian's user for it. */

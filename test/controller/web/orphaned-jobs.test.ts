@@ -94,9 +94,11 @@ describe('looking for jobs without owners', () => {
       ran.push(id);
       throw new StoreAway({ code: 'exhausted', message: 'no room', remedy: '' }, undefined);
     };
-    const { look, close } = looking(async () => ['a/x'], run);
-    for (let i = 0; i < 30; i++) await look();
-    expect(ran.length).toBeGreaterThan(20);
+    const { look, close, log } = looking(async () => ['a/x'], run);
+    for (let i = 0; i < 60; i++) await look();
+    expect(ran.length).toBeGreaterThan(5);
+    // Told once, not each time.
+    expect(log).toEqual([expect.objectContaining({ event: 'jobs-not-read' })]);
     await close();
   });
 

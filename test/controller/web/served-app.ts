@@ -23,6 +23,8 @@ export interface ServedApp {
   readonly app: LocalApp;
   readonly agents: Readonly<Record<string, FakeAgent>>;
   readonly log: readonly LogEntry[];
+  /** What the app says that nobody asked for. */
+  readonly told: readonly string[];
   readonly ca: string;
   url(): URL;
   /** The token of a new user. */
@@ -53,11 +55,12 @@ export async function servedApp(scripts: Record<string, Script>, serving: Servin
   for (const [name, agent] of Object.entries(agents)) listed.push(await fleet.serve(name, agent));
   await fleet.writeInventory(listed);
   const log: LogEntry[] = [];
+  const told: string[] = [];
   const open: App[] = [];
   const openApp = () =>
     createApp({
       ...{ dataDir: join(fleet.directory, 'data'), configDir: fleet.directory, agentCommand: ['/nonexistent'] },
-      ...{ approve, clock, queue },
+      ...{ approve, clock, queue, log: (text: string) => void told.push(text) },
       ...(name === undefined ? {} : { store: { name, env: {}, homeDirectory: fleet.directory } }),
     });
   const openServer = async (port: number) => {
@@ -84,7 +87,7 @@ export async function servedApp(scripts: Record<string, Script>, serving: Servin
   const ca = await readFile(join(fleet.caDirectory, 'ca.crt'), 'utf8');
   const url = () => new URL(`https://localhost:${server.address.port}`);
   return {
-    ...{ fleet, agents, log, ca, url },
+    ...{ fleet, agents, log, told, ca, url },
     get app() {
       return app;
     },
