@@ -4,6 +4,7 @@ import { FailureError } from '../../proto/failure.js';
 import type { Resolution } from '../host/resolve-target.js';
 import { recordArguments } from '../perf/record-args.js';
 import type { ObjectKeeper } from '../symbolize/object-keeper.js';
+import { againWhenGone, stillThere } from './again-when-gone.js';
 import { type CaptureContext, type Progress, TOOL_SLACK } from './capture-context.js';
 import { joinRecordings } from './joined-recording.js';
 import { type LowerRate, lowerRate } from './lower-rate.js';
@@ -62,12 +63,11 @@ class Live {
   async record(): Promise<LiveRecording> {
     const context = this.#context;
     const startTime = context.machine.now();
-    await this.#piece(this.#spec);
+    await this.#piece(this.#spec, this.#resolution);
     for (let now = this.#spec; ; ) {
       const next = this.#next;
-      const duration = Math.round(this.#spec.duration - this.#elapsed());
       if (next === undefined || context.stop.early.aborted) break;
-      if (duration < SHORTEST_PIECE) {
+      if (this.#left() < SHORTEST_PIECE) {
         const detail = `ended at ${(next.at / 1000).toFixed(1)} s to go on at a lower rate, which perf took too long for; ${next.why}`;
         context.losses.push({ kind: 'out-of-budget', count: 1, detail });
         break;
@@ -76,31 +76,35 @@ class Live {
       const detail = `rate lowered ${next.told} at ${(next.at / 1000).toFixed(1)} s, ${next.why}; ${lost}`;
       context.losses.push({ kind: 'out-of-budget', count: 1, detail });
       this.#next = undefined;
-      now = { ...now, rate: next.rate, duration };
+      now = { ...now, rate: next.rate };
       if (!(await this.#furtherPiece(now))) break;
     }
     return { raw: joinRecordings(this.#pieces), startTime, duration: this.#recorded };
   }
 
-  /** False when perf could not go on: what there is is not lost for that. */
+  /** Of the processes that there are now. False when perf could not go on: what there is is not lost for that. */
   async #furtherPiece(spec: RecordSpec): Promise<boolean> {
+    const context = this.#context;
     try {
-      await this.#piece(spec);
+      await againWhenGone(spec.target, async () => {
+        const resolution = context.resolve(stillThere(context.machine, spec.target));
+        await this.#piece({ ...spec, duration: Math.max(SHORTEST_PIECE, this.#left()) }, resolution);
+      });
       return true;
     } catch (error) {
-      if (!(error instanceof FailureError) || this.#context.stop.discard.aborted) throw error;
+      if (!(error instanceof FailureError) || context.stop.discard.aborted) throw error;
       const detail = `perf record could not be started anew: ${error.failure.message}`;
-      this.#context.losses.push({ kind: 'out-of-budget', count: 1, detail });
+      context.losses.push({ kind: 'out-of-budget', count: 1, detail });
       return false;
     }
   }
 
-  async #piece(spec: RecordSpec): Promise<void> {
+  async #piece(spec: RecordSpec, { target, detail: found }: Resolution): Promise<void> {
     const context = this.#context;
     const source = perfDataSource(spec.detail, this.#keeper);
     context.progress = () => sumOf(this.#counted, source);
     const time = new RecordingTime(context, spec.duration);
-    const argv = recordArguments(spec, this.#resolution.target, '-', recordHost(context, this.#perf));
+    const argv = recordArguments(spec, target, '-', recordHost(context, this.#perf));
     const raw = spec.keepRaw ? await RawRecording.begin(context, PERF_DATA, PERF_DATA_TYPE) : undefined;
     try {
       const take = (piece: Uint8Array) => {
@@ -116,7 +120,7 @@ class Live {
       // A recording that is kept as perf wrote it is one file.
       if (raw === undefined) {
         context.lowerRate = (factor, why) => {
-          if (this.#next !== undefined || this.#spec.duration - this.#elapsed() < SHORTEST_PIECE) return false;
+          if (this.#next !== undefined || this.#left() < SHORTEST_PIECE) return false;
           const lower = lowerRate(spec, factor);
           if (lower === undefined) return false;
           this.#next = { ...lower, why, at: this.#elapsed() };
@@ -125,12 +129,13 @@ class Live {
           return true;
         };
       }
-      if (context.state !== 'running') await context.enter('running', this.#resolution.detail);
+      if (context.state !== 'running') await context.enter('running', found);
       await tool.taken;
       const result = await tool.done;
       context.lowerRate = undefined;
-      this.#recorded += time.end();
+      const recorded = time.end();
       checkRecordEnd(context, result, spec, source.samples > 0);
+      this.#recorded += recorded;
       context.stop.discard.throwIfAborted();
       await raw?.finish();
     } catch (error) {
@@ -142,6 +147,10 @@ class Live {
     this.#counted = counted;
     context.progress = () => counted;
     this.#pieces.push(source.end());
+  }
+
+  #left(): Milliseconds {
+    return Math.round(this.#spec.duration - this.#elapsed());
   }
 
   #elapsed(): Milliseconds {

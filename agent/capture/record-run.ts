@@ -3,13 +3,13 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Profile } from '../../profile/profile.js';
 import type { RecordSpec } from '../../proto/capture.js';
-import { FailureError } from '../../proto/failure.js';
 import type { Resolution } from '../host/resolve-target.js';
 import { requirePerf } from '../host/tools.js';
 import { needsPerfScript, recordArguments } from '../perf/record-args.js';
 import { adoptArtifact } from '../spool/artifact.js';
 import { hasCode } from '../spool/file-error.js';
 import { ObjectKeeper } from '../symbolize/object-keeper.js';
+import { againWhenGone } from './again-when-gone.js';
 import { type CaptureContext, TOOL_SLACK } from './capture-context.js';
 import { PERF_DATA, PERF_DATA_TYPE, recordPieces } from './live-recording.js';
 import { runPerfScript, scriptArguments } from './perf-script.js';
@@ -20,26 +20,18 @@ import { checkRecordEnd, RecordingTime, recordHost } from './record-end.js';
 
 export const PERF_SCRIPT = 'perf-script.txt';
 
-/** Processes that a selector found may end before perf opens them. */
-const MAX_ATTEMPTS = 3;
-
 export async function runRecord(context: CaptureContext, spec: RecordSpec): Promise<void> {
   const { machine } = context;
   const perf = requirePerf(await machine.program('perf'), machine.distribution);
   await context.enter('resolving', '');
   await context.arm(spec.target);
-  for (let attempt = 1; ; attempt++) {
+  await againWhenGone(spec.target, async () => {
     const resolution = context.resolve(spec.target);
     await context.untilStart();
-    try {
-      return await (needsPerfScript(spec)
-        ? recordToFile(context, spec, resolution, perf)
-        : recordLive(context, spec, resolution, perf));
-    } catch (error) {
-      const isGone = error instanceof FailureError && error.failure.code === 'not-found';
-      if (!isGone || spec.target.kind !== 'processes' || attempt === MAX_ATTEMPTS) throw error;
-    }
-  }
+    await (needsPerfScript(spec)
+      ? recordToFile(context, spec, resolution, perf)
+      : recordLive(context, spec, resolution, perf));
+  });
 }
 
 async function recordLive(

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Milliseconds, ModuleRef, StapSpec } from '../../proto/capture.js';
-import { FailureError, fail } from '../../proto/failure.js';
+import { fail } from '../../proto/failure.js';
 import { kernelBuildId } from '../host/kernel-build-id.js';
 import { exists } from '../host/processes.js';
 import type { Resolution } from '../host/resolve-target.js';
@@ -22,11 +22,10 @@ import { stapDirectory } from '../stap/stap-directory.js';
 import { stapFailure } from '../stap/stap-failure.js';
 import { whyNotRunnable } from '../stap/stap-requirements.js';
 import { checkStapTarget } from '../stap/stap-script.js';
+import { againWhenGone } from './again-when-gone.js';
 import { type CaptureContext, TOOL_SLACK } from './capture-context.js';
 import { StapIntake } from './stap-intake.js';
 
-/** Processes that a selector found may end before the script runs. */
-const MAX_ATTEMPTS = 3;
 export interface StapPatience {
   /** The script ends by itself after the duration; this much later it is ended. */
   readonly slack: Milliseconds;
@@ -54,14 +53,7 @@ export async function runStap(context: CaptureContext, spec: StapSpec, patience 
   context.resolve(spec.target);
   const ready = await prepareStap(context, spec);
   await context.arm(spec.target);
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await runScript(context, spec, ready, context.resolve(spec.target), patience);
-    } catch (error) {
-      const isGone = error instanceof FailureError && error.failure.code === 'not-found';
-      if (!isGone || spec.target.kind !== 'processes' || attempt === MAX_ATTEMPTS) throw error;
-    }
-  }
+  await againWhenGone(spec.target, () => runScript(context, spec, ready, context.resolve(spec.target), patience));
 }
 
 /** Have the module ready: put here before, compiled before, or compiled now. */

@@ -1,7 +1,7 @@
 // A capture of kind `stat`: perf stat, interval by interval, to counter points in the spool as they come.
 import type { CounterPoint } from '../../profile/counter-series.js';
 import type { StatSpec } from '../../proto/capture.js';
-import { FailureError } from '../../proto/failure.js';
+import type { FailureError } from '../../proto/failure.js';
 import { isTracefsMounted } from '../host/machine.js';
 import type { Resolution } from '../host/resolve-target.js';
 import { requirePerf } from '../host/tools.js';
@@ -10,25 +10,18 @@ import { perfFailure } from '../perf/perf-failure.js';
 import { STAT_SEPARATOR, statArguments } from '../perf/stat-args.js';
 import { StatParser } from '../perf/stat-parser.js';
 import type { ToolResult } from '../process.js';
+import { againWhenGone } from './again-when-gone.js';
 import { type CaptureContext, TOOL_SLACK } from './capture-context.js';
 
 /** Points per event of the log. */
 const MAX_BATCH = 2000;
-const MAX_ATTEMPTS = 3;
 
 export async function runStat(context: CaptureContext, spec: StatSpec): Promise<void> {
   const { machine } = context;
   const perf = requirePerf(await machine.program('perf'), machine.distribution);
   await context.enter('resolving', '');
   await context.arm(spec.target);
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await count(context, spec, context.resolve(spec.target), perf);
-    } catch (error) {
-      const isGone = error instanceof FailureError && error.failure.code === 'not-found';
-      if (!isGone || spec.target.kind !== 'processes' || attempt === MAX_ATTEMPTS) throw error;
-    }
-  }
+  await againWhenGone(spec.target, () => count(context, spec, context.resolve(spec.target), perf));
 }
 
 async function count(context: CaptureContext, spec: StatSpec, resolution: Resolution, perf: string): Promise<void> {

@@ -28,12 +28,18 @@ export async function runCli(argv: readonly string[], dependencies: CliDependenc
   };
   const program = configured(createProgram(session), io);
   try {
-    await program.root.parseAsync([...argv], { from: 'user' });
+    await program.root.parseAsync(withCommand(argv), { from: 'user' });
     return code;
   } catch (error) {
     if (error instanceof CommandEnd) return error.code;
     return explain(error, io, argv.includes('--json'));
   }
+}
+
+/** `perftrawl --version` is `perftrawl version`, as of most programs. */
+function withCommand(argv: readonly string[]): string[] {
+  const [first, ...rest] = argv;
+  return first === '--version' || first === '-V' ? ['version', ...rest] : [...argv];
 }
 
 function configured(program: Program, io: CliIo): Program {

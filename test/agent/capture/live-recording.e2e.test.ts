@@ -1,4 +1,5 @@
 // A recording that is begun anew at a lower rate, with real perf: asked for here at a moment of our own, not by what it costs.
+import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -11,7 +12,7 @@ import { SpoolRoom } from '../../../agent/capture/spool-room.js';
 import { localMachine } from '../../../agent/host/machine.js';
 import { defaultPolicy } from '../../../agent/policy/policy.js';
 import { Spool } from '../../../agent/spool/spool.js';
-import type { CaptureEvent } from '../../../proto/capture.js';
+import type { CaptureEvent, RecordSpec } from '../../../proto/capture.js';
 import { faultsOf, LiveHost, never, profileOf, total } from './live-host.js';
 import { UNRESTRAINED } from './unrestrained.js';
 
@@ -26,11 +27,54 @@ afterAll(async () => {
   await host.dispose();
 });
 
-it('joins both pieces, and each sample has the weight of the rate it was taken at', async () => {
-  const directory = join(host.directory, 'lowered');
+/** A capture of its own, as the agent makes one. */
+async function begun(id: string, spec: RecordSpec) {
+  const directory = join(host.directory, id);
   const spool = await Spool.open({ directory, limit: 1e9, now: Date.now });
-  const made = await spool.create({ captureId: 'lowered', kind: 'record', spec: '', requester: '' }, () => undefined);
+  const made = await spool.create({ captureId: id, kind: 'record', spec: '', requester: '' }, () => undefined);
   if (made === undefined) throw new Error('not made');
+  const settings = { policy: defaultPolicy(false), stateDirectory: directory, budget: UNRESTRAINED.budget };
+  const cost = new CostMeter();
+  const accounting = new BudgetAccounting(spec, settings.budget, cost, host.cpuCount);
+  const context = new CaptureContext({
+    ...{ machine: localMachine({ path: process.env.PATH ?? '' }), capture: made, stop: new CaptureStop() },
+    ...{ spool: new SpoolRoom(spool, made.log, 0), settings, cost, accounting },
+  });
+  return { spool, made, context };
+}
+
+it('goes on with the processes that there are when those of the first piece have ended', async () => {
+  const name = join(host.directory, 'brief');
+  await symlink('/bin/sh', name);
+  // One of that name is always there; the others end within a tenth of a second, and there are always some of them.
+  const brief = `${name} -c 'i=0; while [ $i -lt 9999 ]; do i=$((i+1)); done'`;
+  const oneAfterTheOther = `(while kill -0 $$ 2> /dev/null; do ${brief}; done)`;
+  await host.start([name, '-c', `${oneAfterTheOther} & ${oneAfterTheOther} & wait`]);
+  const spec = faultsOf(1, {
+    events: [{ name: 'cpu-clock' }],
+    rate: { period: FIRST },
+    mmapPages: 16,
+    duration: 6000,
+    target: { kind: 'processes', selector: { comms: ['brief'] } },
+  });
+  const { spool, made, context } = await begun('comers', spec);
+  const running = runRecord(context, spec);
+  let lowered = 0;
+  const wanted = 3;
+  const asking = setInterval(() => {
+    if (lowered < wanted && context.lowerRate?.(1 / 2, 'over budget: as the test wants it')) lowered++;
+  }, 700);
+  await running.finally(() => clearInterval(asking));
+  await context.capture.log.append({ kind: 'done', outcome: 'finished', commandLines: [] });
+  await spool.finish(made);
+  const told = context.losses.filter(({ kind }) => kind === 'out-of-budget').map(({ detail }) => detail);
+  expect(lowered).toBe(wanted);
+  expect(told).toEqual(Array(wanted).fill(expect.stringMatching(/^rate lowered from one sample/)));
+  const pids = context.commandLines.map((line) => /--pid=(\S+)/.exec(line)?.[1] ?? line);
+  expect(new Set(pids).size).toBeGreaterThan(wanted);
+});
+
+it('joins both pieces, and each sample has the weight of the rate it was taken at', async () => {
   const busy = await host.start(['sh', '-c', 'while :; do :; done']);
   // perf hands its buffers over when they are half full: small ones soon are.
   const spec = faultsOf(busy, {
@@ -39,13 +83,7 @@ it('joins both pieces, and each sample has the weight of the rate it was taken a
     mmapPages: 16,
     duration: 15_000,
   });
-  const settings = { policy: defaultPolicy(false), stateDirectory: directory, budget: UNRESTRAINED.budget };
-  const cost = new CostMeter();
-  const accounting = new BudgetAccounting(spec, settings.budget, cost, host.cpuCount);
-  const context = new CaptureContext({
-    ...{ machine: localMachine({ path: process.env.PATH ?? '' }), capture: made, stop: new CaptureStop() },
-    ...{ spool: new SpoolRoom(spool, made.log, 0), settings, cost, accounting },
-  });
+  const { spool, made, context } = await begun('lowered', spec);
   const running = runRecord(context, spec);
   while (context.progress().samples === 0) await Promise.race([running, sleep(50)]);
   expect(context.lowerRate?.(FACTOR, 'over budget: as the test wants it')).toBe(true);

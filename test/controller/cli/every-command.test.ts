@@ -155,6 +155,14 @@ describe('every command', () => {
     expect(JSON.parse((await run(['recrod', '--json'], { app })).stdout).error.exitCode).toBe(2);
   });
 
+  it('has its version asked for as of other programs', async () => {
+    for (const words of [['--version'], ['-V']]) {
+      const { code, stdout } = await run(words, { app });
+      expect([code, stdout]).toEqual([0, (await run(['version'], { app })).stdout]);
+    }
+    expect(JSON.parse((await run(['--version', '--json'], { app })).stdout)).toHaveProperty('version');
+  });
+
   it('is suggested where it was mistyped', async () => {
     const { code, stderr } = await run(['recrod'], { app });
     expect(code).toBe(2);
