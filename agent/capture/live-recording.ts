@@ -134,7 +134,7 @@ class Live {
       const result = await tool.done;
       context.lowerRate = undefined;
       const recorded = time.end();
-      checkRecordEnd(context, result, spec, source.samples > 0);
+      checkRecordEnd(context, result, target, source.samples > 0);
       this.#recorded += recorded;
       context.stop.discard.throwIfAborted();
       await raw?.finish();

@@ -1,7 +1,10 @@
 // How perf record ended, and how long it really recorded.
-import type { Milliseconds, RecordSpec } from '../../proto/capture.js';
+import type { Milliseconds } from '../../proto/capture.js';
+import { fail } from '../../proto/failure.js';
 import { isTracefsMounted } from '../host/machine.js';
+import { exists } from '../host/processes.js';
 import { perfFailure } from '../perf/perf-failure.js';
+import type { ResolvedTarget } from '../perf/target-args.js';
 import { describeEnd, type ToolResult } from '../process.js';
 import type { CaptureContext } from './capture-context.js';
 
@@ -36,8 +39,13 @@ export class RecordingTime {
  * it was stopped: in all these it has written everything.
  * @throws FailureError when perf gave nothing
  */
-export function checkRecordEnd(context: CaptureContext, result: ToolResult, spec: RecordSpec, hasData: boolean): void {
-  const endedWithTarget = result.signal === 'SIGTERM' && spec.target.kind !== 'system';
+export function checkRecordEnd(
+  context: CaptureContext,
+  result: ToolResult,
+  target: ResolvedTarget,
+  hasData: boolean,
+): void {
+  const endedWithTarget = result.signal === 'SIGTERM' && target.kind !== 'system';
   if (result.passedDeadline) {
     const detail = 'perf record had to be ended: it ran a minute longer than asked';
     context.losses.push({ kind: 'out-of-budget', count: 1, detail });
@@ -49,6 +57,10 @@ export function checkRecordEnd(context: CaptureContext, result: ToolResult, spec
     return;
   }
   const { files } = context.machine;
+  if (result.stderr.trim() === '' && target.kind === 'pids' && !target.pids.every((pid) => exists(files, pid))) {
+    // perf says nothing of a process that ends after perf has found its threads, and before it opens their events.
+    throw fail('not-found', 'a process ended while perf record was opening it', 'look it up again');
+  }
   const end = result.signal === null ? `exit status ${result.code}` : `signal ${result.signal}`;
   throw perfFailure({ doing: 'perf record', stderr: result.stderr, end, isTracefsMounted: isTracefsMounted(files) });
 }

@@ -84,7 +84,7 @@ async function recordToFile(
     context.accounting.overBudget = `perf.data grew to ${size} bytes, the spool has room for ${room}`;
     context.losses.push({ kind: 'out-of-budget', count: 1, detail: 'perf record was ended early: the spool is full' });
   }
-  checkRecordEnd(context, result, spec, size > 0 && result.signal !== null);
+  checkRecordEnd(context, result, resolution.target, size > 0 && result.signal !== null);
   stop.discard.throwIfAborted();
   await context.enter('symbolizing', `${size} bytes of perf.data: perf script unwinds the stacks`);
   const text = spec.keepRaw ? await RawRecording.begin(context, PERF_SCRIPT, 'text/plain') : undefined;

@@ -20,7 +20,7 @@ export function findProcesses(files: HostFiles, selector: ProcessSelector, ownPi
   for (const pid of listPids(files)) {
     if (own.has(pid)) continue;
     const comm = readComm(files, pid);
-    if (comm === undefined || (comms.length > 0 && !comms.includes(comm))) continue;
+    if (comm === undefined || (comms.length > 0 && !comms.includes(comm)) || isZombie(files, pid)) continue;
     const cgroup = readCgroups(files, pid);
     if (unit !== undefined && unit !== '' && !isInUnit(cgroup, unit)) continue;
     if (container !== undefined && container !== '' && !isInContainer(cgroup, container, ids)) continue;
@@ -122,7 +122,19 @@ function ownFamily(files: HostFiles, ownPid: number): ReadonlySet<number> {
 }
 
 function parentOf(files: HostFiles, pid: number): number {
-  const stat = files.text(`/proc/${pid}/stat`) ?? '';
-  const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  const parent = Number(statFields(files, pid)[1]);
   return Number.isInteger(parent) ? parent : 0;
+}
+
+/** It has ended, and its parent has not looked yet: there is nothing to observe, and perf would fail. */
+function isZombie(files: HostFiles, pid: number): boolean {
+  const fields = statFields(files, pid);
+  // The first thread of a process may end before the others.
+  return fields[0] === 'Z' && !(Number(fields[17]) > 1);
+}
+
+/** Of /proc/PID/stat, those after the name: the state first. */
+function statFields(files: HostFiles, pid: number): readonly string[] {
+  const stat = files.text(`/proc/${pid}/stat`) ?? '';
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }

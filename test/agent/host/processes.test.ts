@@ -21,6 +21,15 @@ beforeAll(async () => {
   await addProcess(12, 'nginx', ['nginx', '-g', 'daemon off;'], `/system.slice/docker-${ID}.scope`, 1);
   await addProcess(13, 'kworker/0:1', [], '/', 2);
   await addProcess(14, 'odd name) R 1', ['a\nb'], '/machine.slice/machine-db.scope', 1);
+  await addProcess(
+    15,
+    'nginx',
+    [],
+    `/system.slice/docker-${ID}.scope`,
+    1,
+    'Z 1 15 15 0 -1 4228364 0 0 0 0 0 0 0 0 20 0 1 0',
+  );
+  await addProcess(16, 'apache', [], '/', 1, 'Z 1 16 16 0 -1 4228364 0 0 0 0 0 0 0 0 20 0 3 0');
   await addProcess(800, 'node', ['node', '/opt/perftrawl/bin/perftrawl', 'record', '--cmdline', 'writer'], '/', 1);
   await addProcess(OWN_PID, 'node', ['node', '/opt/perftrawl/bin/perftrawl', 'agent', '--stdio'], '/', 800);
   const config = `/var/lib/docker/containers/${ID}/config.v2.json`;
@@ -36,18 +45,26 @@ async function add(path: string, text: string): Promise<void> {
   await writeFile(join(root, path), text);
 }
 
-async function addProcess(pid: number, comm: string, argv: readonly string[], cgroup: string, parent: number) {
+async function addProcess(
+  pid: number,
+  comm: string,
+  argv: readonly string[],
+  cgroup: string,
+  parent: number,
+  fields = `S ${parent} 0 0`,
+) {
   await add(`/proc/${pid}/comm`, `${comm}\n`);
   await add(`/proc/${pid}/cmdline`, argv.map((arg) => `${arg}\0`).join(''));
   await add(`/proc/${pid}/cgroup`, `1:name=systemd:/\n0::${cgroup}\n`);
-  await add(`/proc/${pid}/stat`, `${pid} (${comm}) S ${parent} 0 0`);
+  await add(`/proc/${pid}/stat`, `${pid} (${comm}) ${fields}`);
 }
 
 const find = (selector: ProcessSelector) => findProcesses(hostFiles(root), selector, OWN_PID).map(({ pid }) => pid);
 
 describe('a selector', () => {
   it.each<[string, ProcessSelector, number[]]>([
-    ['one comm', { comms: ['nginx'] }, [12]],
+    ['one comm, not what has ended', { comms: ['nginx'] }, [12]],
+    ['one whose first thread has ended, and others have not', { comms: ['apache'] }, [16]],
     ['comms are alternatives', { comms: ['nginx', 'postgres'] }, [10, 11, 12]],
     ['comms are exact', { comms: ['postgre'] }, []],
     ['a comm that looks like the end of a stat line', { comms: ['odd name) R 1'] }, [14]],
