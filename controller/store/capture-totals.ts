@@ -120,6 +120,7 @@ function withWeight(totals: ProfileTotals): ProfileTotals {
   return {
     ...{ all: totals.all, length: rows.length },
     ...{ names: rows.map((row) => names[row]), objects: rows.map((row) => objects[row]) },
+    known: rows.map((row) => totals.known[row]),
     ...{ selfSamples: kept(totals.selfSamples), selfWeight: kept(totals.selfWeight) },
     ...{ totalSamples: kept(totalSamples), totalWeight: kept(totalWeight) },
   };

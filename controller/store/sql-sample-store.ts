@@ -76,7 +76,7 @@ export function sqlSampleStore(database: SqlDatabase): SampleStore {
         const job_id = key.jobId;
         const host = hostColumn(key);
         const { series, histograms, text } = result;
-        const totals = key.host === undefined ? [] : await totalsOf(result, (names) => totalNames.numbersOf(names));
+        const totals = key.host === undefined ? [] : await totalsOf(result, totalNames);
         const blobs: Record<BlobTableName, Uint8Array | undefined> = {
           counter_series: series === undefined ? undefined : encodeSeries(series),
           histogram_series: histograms === undefined ? undefined : encodeHistograms(histograms),
@@ -164,13 +164,13 @@ function hostColumn(key: ResultKey): string {
 
 type StoredTotals = { readonly of: TotalsOf; readonly data: Uint8Array };
 
-async function totalsOf(result: Result, numbersOf: TotalNames['numbersOf']): Promise<readonly StoredTotals[]> {
+async function totalsOf(result: Result, names: TotalNames): Promise<readonly StoredTotals[]> {
   const profile = profileOf(result);
   if (profile === undefined) return [];
-  const reader = new TotalsReader(profile);
+  const reader = new TotalsReader(profile, names.remembered());
   const found: StoredTotals[] = [];
   for (const of of TOTALS_OF) {
-    const data = await encodeTotals(totalsOfProfile(profile, of, reader), numbersOf);
+    const data = await encodeTotals(totalsOfProfile(profile, of, reader), (columns) => names.numbersOf(columns));
     if (data !== undefined) found.push({ of, data: Buffer.from(data) });
   }
   return found;

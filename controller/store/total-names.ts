@@ -1,6 +1,7 @@
 // The names in totals, each kept once for all captures: totals have their numbers.
 import { createHash } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
+import type { Numbering, ProfileTotals } from '../views/profile-totals.js';
 import type { SqlDatabase } from './sql-database.js';
 
 /** Of a function and its object file, of a process, or of an object file; see ProfileTotals. */
@@ -10,10 +11,7 @@ export interface TotalName {
 }
 
 /** One name each; see ProfileTotals. */
-export interface NameColumns {
-  readonly names: readonly string[];
-  readonly objects: readonly string[];
-}
+export type NameColumns = Pick<ProfileTotals, 'names' | 'objects' | 'known'>;
 
 const HOUR = 3600 * 1000;
 /** A name that was looked up longer ago is said to be in use again. */
@@ -45,15 +43,22 @@ export class TotalNames {
     this.#knownSince = elapsed();
   }
 
-  /** Numbers of names, which are kept when they are new; undefined when one of them cannot be kept as it is. */
-  async numbersOf({ names, objects }: NameColumns): Promise<Float64Array | undefined> {
+  /** Those that are remembered, for a profile that `numbersOf` is asked about then. */
+  remembered(): Numbering {
     if (this.#elapsed() - this.#knownSince > REMEMBERED || this.#knownCount > MOST_REMEMBERED) this.#forget();
+    const known = this.#known;
+    return { numberOf: (name, object) => known.get(object)?.get(name) };
+  }
+
+  /** Numbers of names, which are kept when they are new; undefined when one of them cannot be kept as it is. */
+  async numbersOf({ names, objects, known }: NameColumns): Promise<Float64Array | undefined> {
+    const { numberOf } = this.remembered();
     const numbers = new Float64Array(names.length);
     const missing: number[] = [];
     for (let row = 0; row < names.length; row++) {
-      const known = this.#known.get(objects[row])?.get(names[row]);
-      if (known === undefined) missing.push(row);
-      else numbers[row] = known;
+      const number = known[row] >= 0 ? known[row] : numberOf(names[row], objects[row]);
+      if (number === undefined) missing.push(row);
+      else numbers[row] = number;
     }
     if (!missing.every((row) => isStorable(names[row]) && isStorable(objects[row]))) return undefined;
     for (let at = 0; at < missing.length; at += BATCH) {

@@ -2,6 +2,7 @@
 import type { Profile } from '../../profile/profile.js';
 import { eventColumns } from './event-columns.js';
 import { objectName, readFrames } from './frame-table.js';
+import { NumberMap } from './number-map.js';
 import { type FrameRows, type RowSums, StackTree } from './stack-tree.js';
 
 /** What rows are about. `comms`: names of processes; `objects`: object files. */
@@ -25,6 +26,13 @@ export interface ProfileTotals extends TotalsColumns {
   readonly names: readonly string[];
   /** Of functions: file name of the object; '' otherwise. */
   readonly objects: readonly string[];
+  /** What a `Numbering` has for them; -1: nothing. */
+  readonly known: readonly number[];
+}
+
+/** Numbers that names have beyond a profile: whole ones below 2^32, another for each pair of a name and an object. */
+export interface Numbering {
+  numberOf(name: string, object: string): number | undefined;
 }
 
 /** @throws UnknownEventError for an event that the profile does not have */
@@ -35,14 +43,16 @@ export function profileTotals(profile: Profile, event: string, of: TotalsOf): Pr
 /** Several totals of one profile, which share what they can; those of the event that was asked for last are remembered. */
 export class TotalsReader {
   readonly #profile: Profile;
+  readonly #numbering: Numbering | undefined;
   /** Names of generated code of Java are tidied: what such processes ran is added up apart. */
   readonly #isJavaSet: readonly boolean[];
   #walked: { readonly event: string; readonly functions: ProfileTotals; readonly objects: ProfileTotals } | undefined;
   #tree: StackTree | undefined;
   #frames: Frames | undefined;
 
-  constructor(profile: Profile) {
+  constructor(profile: Profile, numbering?: Numbering) {
     this.#profile = profile;
+    this.#numbering = numbering;
     this.#isJavaSet = profile.labelSets.map((set) =>
       set.some(({ key, value }) => key === 'comm' && value.startsWith('java')),
     );
@@ -50,7 +60,7 @@ export class TotalsReader {
 
   /** @throws UnknownEventError for an event that the profile does not have */
   totals(event: string, of: TotalsOf): ProfileTotals {
-    if (of === 'comms') return commTotals(this.#profile, event);
+    if (of === 'comms') return commTotals(this.#profile, event, new Names(this.#numbering));
     if (this.#walked?.event !== event) this.#walked = { event, ...this.#walk(event) };
     return this.#walked[of];
   }
@@ -60,7 +70,7 @@ export class TotalsReader {
     const { stacks, samples: table } = this.#profile;
     const { samples, weight } = eventColumns(this.#profile, event);
     this.#tree ??= new StackTree(stacks);
-    this.#frames ??= framesOf(this.#profile, [...new Set(this.#isJavaSet)]);
+    this.#frames ??= framesOf(this.#profile, [...new Set(this.#isJavaSet)], new Names(this.#numbering));
     const { names, objectCount, passes } = this.#frames;
     const zeros = () => new Float64Array(names.names.length);
     const sums = { selfSamples: zeros(), selfWeight: zeros(), totalSamples: zeros(), totalWeight: zeros() };
@@ -73,7 +83,8 @@ export class TotalsReader {
     }
     const all = { samples: sumOf(samples), weight: sumOf(weight) };
     const part = (from: number, to: number): ProfileTotals => ({
-      ...{ all, length: to - from, names: names.names.slice(from, to), objects: names.objects.slice(from, to) },
+      ...{ all, length: to - from, known: names.numbers.slice(from, to) },
+      ...{ names: names.names.slice(from, to), objects: names.objects.slice(from, to) },
       ...{ selfSamples: sums.selfSamples.subarray(from, to), selfWeight: sums.selfWeight.subarray(from, to) },
       ...{ totalSamples: sums.totalSamples.subarray(from, to), totalWeight: sums.totalWeight.subarray(from, to) },
     });
@@ -88,17 +99,15 @@ interface Frames {
   readonly passes: readonly { readonly isJava: boolean; readonly rows: FrameRows }[];
 }
 
-function framesOf(profile: Profile, kinds: readonly boolean[]): Frames {
-  const names = new Names();
+function framesOf(profile: Profile, kinds: readonly boolean[], names: Names): Frames {
   const objects = objectRows(profile, names);
   const objectCount = names.names.length;
   const passes = kinds.map((isJava) => ({ isJava, rows: { objects, ...functionRows(profile, names, isJava) } }));
   return { names, objectCount, passes };
 }
 
-function commTotals(profile: Profile, event: string): ProfileTotals {
+function commTotals(profile: Profile, event: string, names: Names): ProfileTotals {
   const { samples, weight } = eventColumns(profile, event);
-  const names = new Names();
   const rowOfSet = profile.labelSets.map((set) =>
     names.row(set.find(({ key }) => key === 'comm')?.value ?? '[unknown]', ''),
   );
@@ -109,9 +118,9 @@ function commTotals(profile: Profile, event: string): ProfileTotals {
     selfWeight[comm] += weight[row];
   }
   const all = { samples: sumOf(selfSamples), weight: sumOf(selfWeight) };
-  const { names: list, objects } = names;
+  const { names: list, objects, numbers } = names;
   return {
-    ...{ all, length: list.length, names: list, objects, selfSamples, selfWeight },
+    ...{ all, length: list.length, names: list, objects, known: numbers, selfSamples, selfWeight },
     ...{ totalSamples: selfSamples, totalWeight: selfWeight },
   };
 }
@@ -148,9 +157,27 @@ function objectRows({ locations, mappings, strings }: Profile, names: Names): In
 class Names {
   readonly names: string[] = [];
   readonly objects: string[] = [];
+  readonly numbers: number[] = [];
+  readonly #numbering: Numbering | undefined;
+  readonly #ofNumber = new NumberMap();
+  /** Those without a number. */
   readonly #rows = new Map<string, Map<string, number>>();
 
+  constructor(numbering?: Numbering) {
+    this.#numbering = numbering;
+  }
+
   row(name: string, object: string): number {
+    const number = this.#numbering?.numberOf(name, object);
+    if (number === undefined) return this.#rowWithoutNumber(name, object);
+    const known = this.#ofNumber.get(number);
+    if (known >= 0) return known;
+    const row = this.#add(name, object, number);
+    this.#ofNumber.set(number, row);
+    return row;
+  }
+
+  #rowWithoutNumber(name: string, object: string): number {
     let rows = this.#rows.get(object);
     if (rows === undefined) {
       rows = new Map();
@@ -158,11 +185,16 @@ class Names {
     }
     let row = rows.get(name);
     if (row === undefined) {
-      row = this.names.push(name) - 1;
-      this.objects.push(object);
+      row = this.#add(name, object, -1);
       rows.set(name, row);
     }
     return row;
+  }
+
+  #add(name: string, object: string, number: number): number {
+    this.objects.push(object);
+    this.numbers.push(number);
+    return this.names.push(name) - 1;
   }
 }
 

@@ -9,6 +9,7 @@ const HOUR = 3600 * 1000;
 const columnsOf = (pairs: readonly (readonly [string, string])[]) => ({
   names: pairs.map(([name]) => name),
   objects: pairs.map(([, object]) => object),
+  known: pairs.map(() => -1),
 });
 
 onEveryEngine((engine, ground) => {
