@@ -102,12 +102,10 @@ export async function storeRows({ directory, isQuick, log }, given = {}) {
       });
       mustBeEqual(answers.ours.groups[0].rows, answers.plain);
       load.push(loadavg()[0]);
-      // SQLite is in this process, so its CPU is all; that of a server is not.
-      const of = engine === 'SQLite' ? 'cpu' : 'wall';
-      const sum = (usages) => usages.reduce((total, usage) => total + usage[of], 0);
-      const middle = (usages) => median(usages.map((usage) => usage[of]));
+      const sum = (usages) => usages.reduce((total, usage) => total + usage.wall, 0);
+      const middle = (usages) => median(usages.map((usage) => usage.wall));
       const row = (what, own, peer, demand) => ({
-        ...timesLess(`${of === 'cpu' ? 'CPU' : 'time'}, ${what} ${engine}, against SQL rows`, own, peer, {
+        ...timesLess(`time, ${what} ${engine}, against SQL rows`, own, peer, {
           ...{ demand: 1, aim: 1, sizes: size },
         }),
         ...{ demand: `<= ${demand} s`, aim: '-', isMet: captures === 1000 ? own <= demand : undefined },

@@ -89,7 +89,7 @@ export async function encodeTotals(
     rowCount += totals.length;
     if (rowCount > MOST_ROWS) return undefined;
     const numbers = await numbersOf(totals);
-    if (numbers === undefined || !numbers.every((number) => number < MOST_NUMBER)) return undefined;
+    if (numbers === undefined) return undefined;
     const encoded = encodeRows(totals, numbers);
     if (encoded === undefined) return undefined;
     columns.push(...encoded.columns);
@@ -113,9 +113,12 @@ export async function encodeTotals(
 /** Without rows on which nothing falls. */
 function withWeight(totals: ProfileTotals): ProfileTotals {
   const { totalSamples, totalWeight, names, objects } = totals;
+  const hasWeight = (row: number) => totalSamples[row] > 0 || totalWeight[row] > 0;
+  let first = 0;
+  while (first < totals.length && hasWeight(first)) first++;
+  if (first === totals.length) return totals;
   const rows: number[] = [];
-  for (let row = 0; row < totals.length; row++) if (totalSamples[row] > 0 || totalWeight[row] > 0) rows.push(row);
-  if (rows.length === totals.length) return totals;
+  for (let row = 0; row < totals.length; row++) if (hasWeight(row)) rows.push(row);
   const kept = (column: Float64Array) => Float64Array.from(rows, (row) => column[row]);
   return {
     ...{ all: totals.all, length: rows.length },
@@ -126,7 +129,7 @@ function withWeight(totals: ProfileTotals): ProfileTotals {
   };
 }
 
-/** @returns undefined when a figure is not a whole number of 53 bits */
+/** @returns undefined when a figure is not a whole number of 53 bits, or a number too large */
 function encodeRows(
   { all, selfSamples, selfWeight, totalSamples, totalWeight }: TotalsColumns,
   numbers: Float64Array,
@@ -137,8 +140,8 @@ function encodeRows(
     Number.isSafeInteger(perSample) &&
     isMultiple(selfWeight, selfSamples, perSample) &&
     isMultiple(totalWeight, totalSamples, perSample);
-  const keys = numbers.map((number, row) => number * ROW_BITS + row).sort();
-  const order = Int32Array.from(keys, (key) => key % ROW_BITS);
+  const order = orderOf(numbers);
+  if (order === undefined) return undefined;
   const columns = [numbers, selfSamples, totalSamples, ...(isEven ? [] : [selfWeight, totalWeight])];
   return {
     weightPerSample: isEven ? perSample : undefined,
@@ -148,6 +151,19 @@ function encodeRows(
       return new ColumnEncoder(sorted).encode(Number.MAX_SAFE_INTEGER).deltas;
     }),
   };
+}
+
+/** Rows in the order of their numbers; undefined when one is too large. Numbers sort faster than rows that are compared by theirs. */
+function orderOf(numbers: Float64Array): Int32Array | undefined {
+  const keys = new Float64Array(numbers.length);
+  for (let row = 0; row < keys.length; row++) {
+    if (numbers[row] >= MOST_NUMBER) return undefined;
+    keys[row] = numbers[row] * ROW_BITS + row;
+  }
+  keys.sort();
+  const order = new Int32Array(keys.length);
+  for (let i = 0; i < order.length; i++) order[i] = keys[i] - Math.floor(keys[i] / ROW_BITS) * ROW_BITS;
+  return order;
 }
 
 function isMultiple(column: Float64Array, of: Float64Array, factor: number): boolean {

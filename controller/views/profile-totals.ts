@@ -141,7 +141,7 @@ function functionRows(profile: Profile, names: Names, isJava: boolean): Omit<Fra
     readFrames(profile, location, isJava, found);
     start[location + 1] = rows.length;
   }
-  return { start, rows: Int32Array.from(rows) };
+  return { start, rows: new Int32Array(rows) };
 }
 
 const UNKNOWN_OBJECT = objectName('');
@@ -150,7 +150,12 @@ const UNKNOWN_OBJECT = objectName('');
 function objectRows({ locations, mappings, strings }: Profile, names: Names): Int32Array {
   const unknown = names.row(UNKNOWN_OBJECT, '');
   const rowOfMapping = Int32Array.from(mappings.filename, (name) => names.row(objectName(strings[name]), ''));
-  return Int32Array.from(locations.mapping, (mapping) => (mapping < 0 ? unknown : rowOfMapping[mapping]));
+  const rows = new Int32Array(locations.length);
+  for (let location = 0; location < rows.length; location++) {
+    const mapping = locations.mapping[location];
+    rows[location] = mapping < 0 ? unknown : rowOfMapping[mapping];
+  }
+  return rows;
 }
 
 /** Distinct pairs of a name and an object. */
