@@ -36,6 +36,8 @@ export class LossyWay {
           return;
         }
         isCommitting = this.losses > 0 && bytes.includes('commit\0');
+        // Counted here: another connection may commit before the answer is there.
+        if (isCommitting) this.losses--;
         server.write(bytes);
       });
       server.on('data', (bytes) => {
@@ -43,7 +45,6 @@ export class LossyWay {
           client.write(bytes);
           return;
         }
-        this.losses--;
         client.destroy();
       });
     });
