@@ -1,4 +1,7 @@
 // What is kept of old results: merged to the unit, deleted by count, age and size, and whole whenever a server dies in between.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HostRun } from '../../../controller/api.js';
 import { type Clock, systemClock } from '../../../controller/clock.js';
@@ -26,6 +29,7 @@ import { aSchedule } from '../store/schedule-store-contract.js';
 const at = (text: string) => Date.parse(`2026-11-${text}Z`);
 const never = new AbortController().signal;
 
+let directory: string;
 let database: SqlDatabase;
 let store: ScheduleStore;
 let control: ControlStore;
@@ -34,12 +38,16 @@ let now: number;
 let log: string[];
 const clock: Clock = { ...systemClock, now: () => now };
 
-beforeEach(() => {
-  database = openSqlite(':memory:', 1);
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'perftrawl-retention-'));
+  database = openSqlite(join(directory, 'perftrawl.db'), 1);
   [store, control, samples] = [sqlScheduleStore(database), sqlControlStore(database), sqlSampleStore(database)];
   [now, log] = [at('27T12:00:00'), []];
 });
-afterEach(() => database.close());
+afterEach(async () => {
+  await database.close();
+  await rm(directory, { recursive: true });
+});
 
 function options(more: Partial<RetentionOptions> = {}): RetentionOptions {
   return {

@@ -1,4 +1,7 @@
 // What becomes of ticks, with a clock that the test sets and a real store; and schedules of a server over HTTPS.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Host, JobRequest } from '../../../controller/api.js';
 import { type Clock, systemClock } from '../../../controller/clock.js';
@@ -26,6 +29,7 @@ const hostsOf = (count: number): readonly Host[] =>
   }));
 
 describe('a scheduler', () => {
+  let directory: string;
   let database: SqlDatabase;
   let store: ScheduleStore;
   let control: ControlStore;
@@ -37,13 +41,17 @@ describe('a scheduler', () => {
   let refusal: Awaited<ReturnType<SchedulerOptions['refusalOf']>>;
   const clock: Clock = { ...systemClock, now: () => now };
 
-  beforeEach(() => {
-    database = openSqlite(':memory:', 1);
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'perftrawl-scheduler-'));
+    database = openSqlite(join(directory, 'perftrawl.db'), 1);
     [store, control] = [sqlScheduleStore(database), sqlControlStore(database)];
     now = at('11-27T10:00:00');
     [hosts, requests, cancelled, log, refusal] = [hostsOf(4), [], [], [], undefined];
   });
-  afterEach(() => database.close());
+  afterEach(async () => {
+    await database.close();
+    await rm(directory, { recursive: true });
+  });
 
   const options = (): SchedulerOptions => ({
     ...{ store, control, clock, hosts: () => hosts, refusalOf: async () => refusal },
