@@ -7,20 +7,23 @@ import { exists } from '../host/processes.js';
 /** Where processes come and go, each attempt may meet one that has just ended. */
 const MAX_ATTEMPTS = 8;
 
-/** Does `work` again when what it looks for has ended. Only for processes that a selector finds: those with a number are no others later. */
-export async function againWhenGone<T>(target: Target, work: () => Promise<T>): Promise<T> {
+/**
+ * Does `work` again when what it looks for has ended.
+ * @param mayOthersDo work looks for those that are there then: not so where each of them was asked for by its number
+ */
+export async function againWhenGone<T>(mayOthersDo: boolean, work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
       const isGone = error instanceof FailureError && error.failure.code === 'not-found';
-      if (!isGone || target.kind !== 'processes' || attempt === MAX_ATTEMPTS) throw error;
+      if (!isGone || !mayOthersDo || attempt === MAX_ATTEMPTS) throw error;
     }
   }
 }
 
 /** The target without the processes and threads that have ended. @throws FailureError 'not-found' when none is left */
-export function stillThere({ files }: Machine, target: Target): Target {
+export function stillThere<T extends Target>({ files }: Machine, target: T): T {
   const living = (ids: readonly number[], what: string): readonly number[] => {
     const found = ids.filter((id) => exists(files, id));
     if (found.length === 0) throw fail('not-found', `the ${what} have ended`);

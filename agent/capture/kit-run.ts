@@ -1,16 +1,13 @@
 // A capture of kind `kit`: several captures of the same processes at the same time, with one log. A part that fails does not end the others.
 import { join } from 'node:path';
-import type { CaptureState, KitPart, KitSpec, Outcome, Target } from '../../proto/capture.js';
-import { type Failure, FailureError, fail, toFailure } from '../../proto/failure.js';
-import { exists } from '../host/processes.js';
+import type { CaptureState, KitPart, KitSpec, Outcome } from '../../proto/capture.js';
+import { type Failure, fail, toFailure } from '../../proto/failure.js';
 import type { Resolution } from '../host/resolve-target.js';
 import { partRefusals } from '../policy/judge-spec.js';
 import { makePrivateDirectory } from '../spool/private-directory.js';
+import { againWhenGone, stillThere } from './again-when-gone.js';
 import { CaptureContext } from './capture-context.js';
 import { CostMeter } from './cost-meter.js';
-
-/** Processes that a selector found may end before perf opens them. */
-const MAX_ATTEMPTS = 3;
 
 export async function runKit(context: CaptureContext, spec: KitSpec): Promise<void> {
   await context.enter('resolving', '');
@@ -174,21 +171,12 @@ class Part {
 
   /** Again with those that are left when processes of a selector ended meanwhile: all parts keep to the same processes. */
   async #attempts(start: Start, resolution: Resolution): Promise<void> {
-    for (let attempt = 1, now = resolution; ; attempt++) {
-      try {
-        return await start(now);
-      } catch (error) {
-        const isGone = error instanceof FailureError && error.failure.code === 'not-found';
-        const left = this.#living(resolution.target);
-        const isSelected = this.#spec.target.kind === 'processes' && left.length > 0;
-        if (!isGone || !isSelected || attempt === MAX_ATTEMPTS) throw error;
-        now = { ...resolution, target: { kind: 'pids', pids: left } };
-      }
-    }
-  }
-
-  #living(target: Target): readonly number[] {
-    return target.kind === 'pids' ? target.pids.filter((pid) => exists(this.context.machine.files, pid)) : [];
+    const isSelected = this.#spec.target.kind === 'processes';
+    let { target } = resolution;
+    await againWhenGone(isSelected, async () => {
+      if (isSelected) target = stillThere(this.context.machine, target);
+      await start({ ...resolution, target });
+    });
   }
 
   /** A failure is a value of this part; a full spool or a defect ends the kit with its own reason at the next write. */

@@ -86,7 +86,7 @@ class Live {
   async #furtherPiece(spec: RecordSpec): Promise<boolean> {
     const context = this.#context;
     try {
-      await againWhenGone(spec.target, async () => {
+      await againWhenGone(true, async () => {
         const resolution = context.resolve(stillThere(context.machine, spec.target));
         await this.#piece({ ...spec, duration: Math.max(SHORTEST_PIECE, this.#left()) }, resolution);
       });

@@ -2,8 +2,7 @@
 import type { Milliseconds } from '../../proto/capture.js';
 import { fail } from '../../proto/failure.js';
 import { isTracefsMounted } from '../host/machine.js';
-import { exists } from '../host/processes.js';
-import { perfFailure } from '../perf/perf-failure.js';
+import { perfFailure, perfReason } from '../perf/perf-failure.js';
 import type { ResolvedTarget } from '../perf/target-args.js';
 import { describeEnd, type ToolResult } from '../process.js';
 import type { CaptureContext } from './capture-context.js';
@@ -57,11 +56,12 @@ export function checkRecordEnd(
     return;
   }
   const { files } = context.machine;
-  if (result.stderr.trim() === '' && target.kind === 'pids' && !target.pids.every((pid) => exists(files, pid))) {
-    // perf says nothing of a process that ends after perf has found its threads, and before it opens their events.
-    throw fail('not-found', 'a process ended while perf record was opening it', 'look it up again');
-  }
   const end = result.signal === null ? `exit status ${result.code}` : `signal ${result.signal}`;
+  if (perfReason(result.stderr) === '' && target.kind === 'pids') {
+    // It may still be there to look at, on its way out.
+    const message = `perf record failed with ${end} and no reason, as it does when a process ends while perf opens it`;
+    throw fail('not-found', message, 'look whether the process is there, and try again');
+  }
   throw perfFailure({ doing: 'perf record', stderr: result.stderr, end, isTracefsMounted: isTracefsMounted(files) });
 }
 

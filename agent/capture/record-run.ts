@@ -25,7 +25,7 @@ export async function runRecord(context: CaptureContext, spec: RecordSpec): Prom
   const perf = requirePerf(await machine.program('perf'), machine.distribution);
   await context.enter('resolving', '');
   await context.arm(spec.target);
-  await againWhenGone(spec.target, async () => {
+  await againWhenGone(spec.target.kind === 'processes', async () => {
     const resolution = context.resolve(spec.target);
     await context.untilStart();
     await (needsPerfScript(spec)

@@ -53,7 +53,9 @@ export async function runStap(context: CaptureContext, spec: StapSpec, patience 
   context.resolve(spec.target);
   const ready = await prepareStap(context, spec);
   await context.arm(spec.target);
-  await againWhenGone(spec.target, () => runScript(context, spec, ready, context.resolve(spec.target), patience));
+  await againWhenGone(spec.target.kind === 'processes', () =>
+    runScript(context, spec, ready, context.resolve(spec.target), patience),
+  );
 }
 
 /** Have the module ready: put here before, compiled before, or compiled now. */

@@ -21,7 +21,7 @@ export async function runStat(context: CaptureContext, spec: StatSpec): Promise<
   const perf = requirePerf(await machine.program('perf'), machine.distribution);
   await context.enter('resolving', '');
   await context.arm(spec.target);
-  await againWhenGone(spec.target, () => count(context, spec, context.resolve(spec.target), perf));
+  await againWhenGone(spec.target.kind === 'processes', () => count(context, spec, context.resolve(spec.target), perf));
 }
 
 async function count(context: CaptureContext, spec: StatSpec, resolution: Resolution, perf: string): Promise<void> {
